@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours: Swift 6 language mode, warnings are errors, and imports are explicit.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "sftp-lambda",
+    products: [
+        .executable(name: "pull", targets: ["pull"]),
+        .executable(name: "push", targets: ["push"]),
+        .executable(name: "pushRetry", targets: ["pushRetry"]),
+        .library(name: "SFTPLambdaCore", targets: ["SFTPLambdaCore"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0")
+    ],
+    targets: [
+        // The three C libraries. pkg-config finds the static ones in .deps, or else the system's.
+        .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → HTTP.
+        .target(name: "HTTP", dependencies: ["CLibCurl"], swiftSettings: strict),
+        .target(name: "AWS", dependencies: ["HTTP", "CLibCrypto"], swiftSettings: strict),
+        .target(name: "LambdaRuntime", dependencies: ["HTTP", logging], swiftSettings: strict),
+        .target(name: "SFTP", dependencies: ["CLibSSH2", logging], swiftSettings: strict),
+        .target(name: "Transfers", swiftSettings: strict),
+        .target(
+            name: "SFTPLambdaCore",
+            dependencies: ["Transfers", "LambdaRuntime", "AWS", "HTTP", "SFTP", logging],
+            swiftSettings: strict),
+
+        .executableTarget(name: "pull", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
+        .executableTarget(name: "push", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
+        .executableTarget(name: "pushRetry", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
+
+        // Fakes, scripted servers and the stand-ins of local/, for the tests alone.
+        .target(
+            name: "TestKit", dependencies: ["HTTP", "Transfers", logging], path: "Tests/TestKit",
+            swiftSettings: strict),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestKit"], swiftSettings: strict),
+        .testTarget(name: "AWSTests", dependencies: ["AWS", "HTTP", "TestKit"], swiftSettings: strict),
+        .testTarget(
+            name: "LambdaRuntimeTests", dependencies: ["LambdaRuntime", "HTTP", "TestKit", logging],
+            swiftSettings: strict),
+        .testTarget(name: "SFTPTests", dependencies: ["SFTP", "TestKit", logging], swiftSettings: strict),
+        .testTarget(name: "TransfersTests", dependencies: ["Transfers", "TestKit"], swiftSettings: strict),
+        .testTarget(
+            name: "SFTPLambdaCoreTests",
+            dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "SFTP", "TestKit", logging],
+            swiftSettings: strict),
+        .testTarget(name: "SystemTests", dependencies: ["HTTP", "TestKit"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

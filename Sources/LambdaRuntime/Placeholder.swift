@@ -1,0 +1,2 @@
+/// Signs and sends requests to AWS.
+enum Placeholder {}

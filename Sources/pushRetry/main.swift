@@ -1,0 +1,3 @@
+import SFTPLambdaCore
+
+print("not built yet")
