@@ -1,0 +1,37 @@
+/// The user of a channel: the SFTP layer, seen from the transport. The transport's I/O thread calls it, and nobody
+/// else does, so that the state behind it that belongs to the wire needs no lock.
+protocol ChannelHandler: AnyObject, Sendable {
+    /// Appends what is to be sent to `output`, in order, as long as `output` holds less than `limitBytes`.
+    /// Bytes once appended are sent unchanged. Called before each write; appending nothing is fine.
+    func fillOutput(_ output: inout [UInt8], limitBytes: Int)
+
+    /// Takes bytes that arrived, in order. The pointer is good during the call only.
+    /// - Throws: when the bytes break the protocol; the transport then closes the connection with that error.
+    func receive(_ bytes: UnsafeRawBufferPointer) throws(SFTPError)
+
+    /// The time by which something has to arrive or the connection counts as dead; nil while nothing is awaited.
+    var deadline: ContinuousClock.Instant? { get }
+
+    /// The deadline passed. The answer closes the connection.
+    func deadlinePassed() -> SFTPError
+
+    /// The connection is gone; no further call follows. Called exactly once, whatever the reason.
+    func ended(_ error: SFTPError)
+}
+
+/// A channel with the SFTP subsystem started at its other end, seen from the SFTP layer.
+protocol Channel: AnyObject, Sendable {
+    /// Says that `fillOutput` has something to append. Any thread; cheap when called often.
+    func wake()
+
+    /// Ends the connection in an orderly way where the server still answers, within a short limit, and returns when
+    /// the I/O thread is gone and every descriptor is closed. Harmless when called again.
+    func close() async
+}
+
+/// Opens a channel: connects, shakes hands, checks the host key, logs in, starts the SFTP subsystem, and from then
+/// on drives `handler`. `SSHTransport` is the real one; tests have scripted ones.
+protocol ChannelOpener: Sendable {
+    /// - Throws: `SFTPError` naming the step that failed. `handler` has then not been called at all.
+    func open(handler: any ChannelHandler) async throws(SFTPError) -> any Channel
+}
