@@ -1,4 +1,40 @@
-# `make demo` and `make test` need nothing but Debian 12 and a Swift 6 toolchain: they install the rest.
+# `make demo` and `make test` need nothing but Debian 12 and a Swift 6 toolchain: they install the rest, and say so.
+# What happens in which order, and why, is in docs/building.md.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The static libraries of .deps come first; see docs/building.md. Builds that use them have a folder of their own, so
+# that a plain `swift build`, which may find other libraries, shares nothing with them.
+export PKG_CONFIG_PATH := $(CURDIR)/.deps/lib/pkgconfig
+swift_options := --scratch-path .build/deps
+
+.PHONY: help
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: packages
+packages: ## Install what a bare Debian 12 lacks (apt, as root or through sudo)
+	@scripts/packages
+
+.PHONY: deps
+deps: packages ## Build libssh2 and libcurl into .deps, and the stand-ins' Python environment
+	@scripts/deps
+	@scripts/venv
+
+.PHONY: build
+build: deps ## Build everything, tests included, for debugging
+	swift build $(swift_options) --build-tests
+
 .PHONY: lint
-lint:
+lint: deps ## Check format, imports and scripts
 	swift format lint --recursive --strict Sources Tests Package.swift
+	swift build $(swift_options) --build-tests --explicit-target-dependency-import-check error
+
+.PHONY: clean
+clean: ## Remove what was built, but the libraries of .deps
+	rm -rf .build dist
+
+.PHONY: distclean
+distclean: clean ## Remove the libraries of .deps too
+	rm -rf .deps
