@@ -1,0 +1,1 @@
+"""The parts of local/runtime_api.py."""
