@@ -1,0 +1,43 @@
+/// Where the server is and how to log in, as far as the environment says it. `LoginSource` adds what the secret holds.
+public struct ConnectionSettings: Sendable, Hashable {
+    /// The server.
+    public var host: ServerHost
+    /// Its port, 1 to 65535.
+    public var port: Int
+    /// What the plain variables say of the login.
+    public var login: PartialLogin
+    /// The secret that holds the login, or a part of it.
+    public var secretID: String?
+    /// From the look-up of the name until SFTP answers.
+    public var readyTimeoutSeconds: Int
+
+    /// Reads the settings of the connection; nil when one of them is missing or faulty, which the reader then knows.
+    init?(reading reader: inout SettingsReader) {
+        let host = reader.read(Settings.host)
+        let port = reader.read(Settings.port)
+        let secretID = reader.read(Settings.secretID)
+        let faultsBefore = reader.faults.count
+        let login = PartialLogin(
+            user: reader.read(Settings.user), privateKey: reader.read(Settings.privateKey),
+            passphrase: reader.read(Settings.privateKeyPassphrase), password: reader.read(Settings.password),
+            hostKey: reader.read(Settings.hostKey))
+        let readyTimeoutSeconds = reader.read(Settings.readyTimeoutSeconds)
+        // Without a fault of its own, what is nil here is not set.
+        if secretID == nil && reader.faults.count == faultsBefore {
+            if login.user == nil {
+                reader.record(Settings.user.declaration, "is not set, and neither is SFTP_SECRET_ID")
+            }
+            if login.privateKey == nil && login.password == nil {
+                reader.record(
+                    Settings.privateKey.declaration,
+                    "is not set, and neither is SFTP_PASSWORD or SFTP_SECRET_ID: there is nothing to log in with")
+            }
+        }
+        guard let host, let port, let readyTimeoutSeconds else { return nil }
+        self.host = host
+        self.port = port
+        self.login = login
+        self.secretID = secretID
+        self.readyTimeoutSeconds = readyTimeoutSeconds
+    }
+}

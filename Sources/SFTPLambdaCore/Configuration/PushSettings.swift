@@ -1,0 +1,45 @@
+public import Transfers
+
+/// Everything that push or pushRetry is told by its environment.
+public struct PushSettings: Sendable, Hashable {
+    /// The server and the login.
+    public var connection: ConnectionSettings
+    /// The directory that takes the files; empty is the login directory.
+    public var targetDirectory: RemotePath
+    /// What is cut out of the keys.
+    public var strip: KeyPattern?
+    /// Where goes what could not be pushed.
+    public var retryQueue: QueueReference
+    /// How long the push of one object may take; nil: as long as the invocation allows.
+    public var pushTimeoutSeconds: Int?
+    /// Whether a file may be written under its final name when there is no other way.
+    public var allowInPlace: Bool
+    /// Variables that look like settings and are none.
+    public var warnings: [SettingWarning]
+
+    /// Reads the settings of `function`, which is push or pushRetry.
+    /// - Throws: `SettingsError` with every fault.
+    public init(environment: [String: String], for function: LambdaFunction) throws(SettingsError) {
+        var reader = SettingsReader(environment, for: function)
+        try self.init(reading: &reader)
+    }
+
+    init(reading reader: inout SettingsReader) throws(SettingsError) {
+        let connection = ConnectionSettings(reading: &reader)
+        let targetDirectory = reader.read(Settings.targetDirectory)
+        let strip = reader.read(Settings.sourceStrip)
+        let retryQueue = reader.read(Settings.retryQueue)
+        let pushTimeoutSeconds = reader.read(Settings.pushTimeoutSeconds)
+        let allowInPlace = reader.read(Settings.allowInPlace)
+        guard reader.faults.isEmpty, let connection, let targetDirectory, let retryQueue, let pushTimeoutSeconds,
+            let allowInPlace
+        else { throw reader.error }
+        self.connection = connection
+        self.targetDirectory = targetDirectory
+        self.strip = strip
+        self.retryQueue = retryQueue
+        self.pushTimeoutSeconds = pushTimeoutSeconds == 0 ? nil : pushTimeoutSeconds
+        self.allowInPlace = allowInPlace
+        warnings = reader.warnings
+    }
+}

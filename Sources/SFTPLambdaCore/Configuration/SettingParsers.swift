@@ -1,0 +1,82 @@
+import Transfers
+
+/// Parsers that several settings share.
+enum SettingParsers {
+    /// A whole number within a range.
+    static func wholeNumber(_ range: ClosedRange<Int>) -> @Sendable (String) throws(SettingProblem) -> Int {
+        { (text) throws(SettingProblem) in
+            let isDigits = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            guard isDigits else { throw SettingProblem("is \(shown(text)), which is not a whole number") }
+            guard let number = Int(text), range.contains(number) else {
+                throw SettingProblem(
+                    "is \(shown(text)), which is not within \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+
+    /// Yes or no.
+    @Sendable static func boolean(_ text: String) throws(SettingProblem) -> Bool {
+        switch text.lowercased() {
+        case "true", "1", "yes", "on": return true
+        case "false", "0", "no", "off": return false
+        default: throw SettingProblem("is \(shown(text)), which is neither true nor false")
+        }
+    }
+
+    /// Any text of one line.
+    @Sendable static func oneLine(_ text: String) throws(SettingProblem) -> String {
+        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw SettingProblem("holds a line end or another control character")
+        }
+        return text
+    }
+
+    /// A secret, as it stands.
+    @Sendable static func secret(_ text: String) throws(SettingProblem) -> Secret { Secret(text) }
+
+    /// A directory on the server. `.` is the login directory, which is the empty path.
+    @Sendable static func directory(_ text: String) throws(SettingProblem) -> RemotePath {
+        let text = try oneLine(text)
+        guard text != "~" && !text.hasPrefix("~/") else {
+            throw SettingProblem(
+                "begins with ~, which SFTP does not know; paths without a leading / count from the login directory")
+        }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: true).filter { $0 != "." }
+        return RemotePath((text.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/"))
+    }
+
+    /// The beginning of object keys: no slash in front, one at the end.
+    @Sendable static func keyPrefix(_ text: String) throws(SettingProblem) -> String {
+        var prefix = String(text.drop { $0 == "/" })
+        if !prefix.isEmpty && !prefix.hasSuffix("/") { prefix += "/" }
+        guard prefix.utf8.count < ObjectKey.maximumBytes else {
+            throw SettingProblem("has \(prefix.utf8.count) bytes; an object key has \(ObjectKey.maximumBytes) at most")
+        }
+        return prefix
+    }
+
+    /// Patterns separated by commas or line ends.
+    @Sendable static func patterns(_ text: String) throws(SettingProblem) -> [String] {
+        let separators: Set<Unicode.Scalar> = [",", "\n", "\r"]
+        let patterns = text.unicodeScalars.split { separators.contains($0) }
+            .map { String($0).trimmingWhiteSpace() }.filter { !$0.isEmpty }
+        guard !patterns.isEmpty else { throw SettingProblem("holds no pattern") }
+        guard patterns.count <= maximumPatterns else {
+            throw SettingProblem("holds \(patterns.count) patterns, more than \(maximumPatterns)")
+        }
+        return patterns
+    }
+
+    /// More patterns than this do not fit the 4 KB that Lambda gives all variables together, if they mean anything.
+    static let maximumPatterns = 500
+
+    /// A value for people: quoted, on one line and not too long. For settings whose value cannot be a secret by
+    /// mistake.
+    static func shown(_ text: String) -> String {
+        let limit = 60
+        let start = text.unicodeScalars.prefix(limit)
+        let cut = start.count < text.unicodeScalars.count ? "…" : ""
+        return "\"\(printable(String(start).utf8))\(cut)\""
+    }
+}

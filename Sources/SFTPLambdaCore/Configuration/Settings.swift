@@ -1,0 +1,169 @@
+import Transfers
+
+/// Every setting there is. What a function does with them stands in `ConnectionSettings`, `PullSettings` and
+/// `PushSettings`.
+enum Settings {
+    /// The declarations in the order of the documentation.
+    static var declarations: [SettingDeclaration] {
+        [
+            host.declaration, port.declaration, user.declaration, privateKey.declaration,
+            privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
+            readyTimeoutSeconds.declaration,
+            sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
+            fileRetentionDays.declaration, minimumFileAgeSeconds.declaration, include.declaration, exclude.declaration,
+            targetDirectory.declaration, sourceStrip.declaration, retryQueue.declaration,
+            pushTimeoutSeconds.declaration, allowInPlace.declaration,
+        ]
+    }
+
+    /// The names of all settings.
+    static var names: [String] { declarations.map(\.name) }
+
+    private static let all = Set(LambdaFunction.allCases)
+    private static let pull: Set<LambdaFunction> = [.pull]
+    private static let pushes: Set<LambdaFunction> = [.push, .pushRetry]
+}
+
+// The connection.
+extension Settings {
+    static let host = Setting.required(
+        "SFTP_HOST", all, expected: "a host name or an IPv4 or IPv6 address", example: "sftp.example.com",
+        summary: "The partner's SFTP server.",
+        parse: { (text) throws(SettingProblem) in try ServerHost(text) })
+
+    static let port = Setting.optional(
+        "SFTP_PORT", all, fallback: 22, fallbackText: "22", expected: "a whole number from 1 to 65535",
+        example: "2222", summary: "Its port.", parse: SettingParsers.wholeNumber(1...65_535))
+
+    static let user = Setting.required(
+        "SFTP_USER", all, unless: "the secret of SFTP_SECRET_ID holds `Username`", expected: "the name to log in with",
+        example: "acme", summary: "The user to log in as.", parse: SettingParsers.oneLine)
+
+    static let privateKey = Setting.required(
+        "SFTP_PRIVATE_KEY", all, unless: "SFTP_PASSWORD or SFTP_SECRET_ID is set",
+        expected: "the text of a private key (its content, not a file's name), in PEM or OpenSSH form",
+        example: "'-----BEGIN OPENSSH PRIVATE KEY-----\\n…\\n-----END OPENSSH PRIVATE KEY-----'", isSecret: true,
+        summary: "The private key to log in with: ed25519, ecdsa or RSA, in PEM or OpenSSH form. Line ends may be "
+            + "spelt `\\n`. All variables of a function together may have 4 KB: a large RSA key belongs in the secret "
+            + "of SFTP_SECRET_ID.",
+        parse: { (text) throws(SettingProblem) in Secret(KeyText.privateKey(text)) })
+
+    static let privateKeyPassphrase = Setting.optional(
+        "SFTP_PRIVATE_KEY_PASSPHRASE", all, fallbackText: "none", expected: "the passphrase of SFTP_PRIVATE_KEY",
+        example: "'correct horse battery staple'", isSecret: true,
+        summary: "The passphrase of the private key, if it has one. Taken as it stands, white space included.",
+        parse: SettingParsers.secret)
+
+    static let password = Setting.optional(
+        "SFTP_PASSWORD", all, fallbackText: "none", expected: "the password of SFTP_USER", example: "'…'",
+        isSecret: true,
+        summary: "The password to log in with, alone or besides a key. Taken as it stands, white space included.",
+        parse: SettingParsers.secret)
+
+    static let secretID = Setting.optional(
+        "SFTP_SECRET_ID", all, fallbackText: "none", expected: "the name or ARN of a secret in AWS Secrets Manager",
+        example: "sftp/acme",
+        summary: "A secret in AWS Secrets Manager: a JSON object with any of `Username`, `PrivateKey`, `Passphrase`, "
+            + "`Password` and `HostKey` (text, or a list of texts), as AWS Transfer Family names them. What it holds "
+            + "goes before the variable of the same meaning. Read once by each process, and again after the server "
+            + "refused the login or showed another host key.",
+        parse: SettingParsers.oneLine)
+
+    static let hostKey = Setting.optional(
+        "SFTP_HOST_KEY", all, fallbackText: "any host key is taken, with a warning that names the line to set",
+        expected: "known_hosts lines, public keys or SHA256: fingerprints, one to a line",
+        example: "'SHA256:AAAA…'",
+        summary: "The server's host keys, of which it must show one before any credential is sent: known_hosts lines, "
+            + "bare public keys or `SHA256:` fingerprints, one to a line; line ends may be spelt `\\n`.",
+        parse: { (text) throws(SettingProblem) in KeyText.hostKeys(text) })
+
+    static let readyTimeoutSeconds = Setting.optional(
+        "SFTP_SSH_READY_TIMEOUT_SECONDS", all, fallback: 20, fallbackText: "20",
+        expected: "a whole number of seconds from 1 to 900", example: "20",
+        summary: "How long connecting and logging in may take, from the look-up of the name until SFTP answers.",
+        parse: SettingParsers.wholeNumber(1...maximumInvocationSeconds))
+
+    /// No Lambda invocation runs longer.
+    private static let maximumInvocationSeconds = 900
+}
+
+// Server to S3.
+extension Settings {
+    static let sourceDirectory = Setting.required(
+        "SFTP_SOURCE_DIR", pull, expected: "a directory on the server", example: "/outbox",
+        summary: "The directory whose tree is pulled. Without a leading `/` it counts from the login directory; `.` is "
+            + "the login directory itself.",
+        parse: SettingParsers.directory)
+
+    static let targetBucket = Setting.required(
+        "SFTP_TARGET_S3_BUCKET", pull, expected: "the name of a bucket or the alias of an access point",
+        example: "acme-inbox", summary: "The bucket that takes the files: its name, or the alias of an access point.",
+        parse: { (text) throws(SettingProblem) in try BucketName(text) })
+
+    static let targetPrefix = Setting.optional(
+        "SFTP_TARGET_S3_PREFIX", pull, fallback: "", fallbackText: "none",
+        expected: "the beginning of object keys", example: "acme/",
+        summary: "Stands before every object key, as a folder: a `/` at the end is added if missing, one in front is "
+            + "dropped. The rest of the key is the file's path below SFTP_SOURCE_DIR.",
+        parse: SettingParsers.keyPrefix)
+
+    static let fileRetentionDays = Setting.optional(
+        "SFTP_FILE_RETENTION_DAYS", pull, fallback: 0, fallbackText: "0",
+        expected: "a whole number of days from 0 to 36500", example: "30",
+        summary: "Days after its transfer when a file in `.done` is deleted. 0 keeps it for ever.",
+        parse: SettingParsers.wholeNumber(0...36_500))
+
+    static let minimumFileAgeSeconds = Setting.optional(
+        "SFTP_MIN_FILE_AGE_SECONDS", pull, fallback: 0, fallbackText: "0",
+        expected: "a whole number of seconds from 0 to 31536000", example: "60",
+        summary:
+            "A file younger than this, by the server's clock or ours, stays for the next run: its writer may not be done.",
+        parse: SettingParsers.wholeNumber(0...31_536_000))
+
+    static let include = Setting.optional(
+        "SFTP_INCLUDE", pull, fallback: [], fallbackText: "every file",
+        expected: "globs separated by commas or line ends", example: "'*.csv,reports/**'",
+        summary: "Only files that match one of these globs are pulled.", parse: SettingParsers.patterns)
+
+    static let exclude = Setting.optional(
+        "SFTP_EXCLUDE", pull, fallback: [], fallbackText: "none",
+        expected: "globs separated by commas or line ends", example: "'*.tmp,*.part'",
+        summary: "Files that match one of these globs are left alone, even when SFTP_INCLUDE names them.",
+        parse: SettingParsers.patterns)
+}
+
+// S3 to server.
+extension Settings {
+    static let targetDirectory = Setting.optional(
+        "SFTP_TARGET_DIR", pushes, fallback: RemotePath(""), fallbackText: "the login directory",
+        expected: "a directory on the server", example: "/inbox",
+        summary: "The directory that takes the files. Without a leading `/` it counts from the login directory.",
+        parse: SettingParsers.directory)
+
+    static let sourceStrip = Setting.optional(
+        "SFTP_SOURCE_S3_REGEXP_STRIP", pushes, fallbackText: "the whole key is the path",
+        expected: "a regular expression as JavaScript has them, without look-around and back references",
+        example: "'^outbound/'",
+        summary: "The first match of this regular expression is cut out of the object key; what is left is the path "
+            + "below SFTP_TARGET_DIR. JavaScript's syntax, without look-around and back references.",
+        parse: { (text) throws(SettingProblem) in try KeyPattern(text) })
+
+    static let retryQueue = Setting.required(
+        "SFTP_RETRY_QUEUE_NAME", pushes, expected: "the name, URL or ARN of an SQS queue", example: "acme-retry",
+        summary: "The queue for what could not be pushed: its name, URL or ARN. Each flow has its own.",
+        parse: { (text) throws(SettingProblem) in try QueueReference(text) })
+
+    static let pushTimeoutSeconds = Setting.optional(
+        "SFTP_PUSH_TIMEOUT_SECONDS", pushes, fallback: 0, fallbackText: "0",
+        expected: "a whole number of seconds from 0 to 900", example: "120",
+        summary: "How long the push of one object may take before it goes to the retry queue. 0: as long as the "
+            + "invocation allows.",
+        parse: SettingParsers.wholeNumber(0...maximumInvocationSeconds))
+
+    static let allowInPlace = Setting.optional(
+        "SFTP_ALLOW_IN_PLACE", pushes, fallback: false, fallbackText: "false", expected: "true or false",
+        example: "true",
+        summary: "Whether a file may be written under its final name when the server permits neither a temporary name "
+            + "nor a rename. A transfer that breaks off then leaves half a file there.",
+        parse: SettingParsers.boolean)
+}

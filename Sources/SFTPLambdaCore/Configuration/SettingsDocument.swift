@@ -1,0 +1,60 @@
+/// The settings as people read them, made from the declarations.
+public enum SettingsDocument {
+    /// `docs/settings.md`.
+    public static var markdown: String {
+        var lines = [
+            "# Settings",
+            "",
+            "All settings are environment variables of the function. White space around a value is dropped (not around a",
+            "secret), and an empty variable counts as not set. All faults are reported together, before anything is done; a",
+            "variable that begins with `SFTP_` and is no setting gets a warning with the nearest name.",
+            "",
+            "| variable | used by | default | what it does |",
+            "|---|---|---|---|",
+        ]
+        for setting in Settings.declarations {
+            let secrecy = setting.isSecret ? " Never shown anywhere." : ""
+            lines.append(
+                row("`\(setting.name)`", functions(setting), requirement(setting), setting.summary + secrecy))
+        }
+        lines += [
+            "", "Besides these, the variables that AWS tools know are honoured:", "", "| variable | what it does |",
+            "|---|---|",
+        ]
+        for variable in StandardVariable.all {
+            let names = variable.name.split(separator: ", ").map { "`\($0)`" }.joined(separator: ", ")
+            lines.append(row(names, variable.summary))
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The settings of one function, for `--help`.
+    public static func help(for function: LambdaFunction) -> String {
+        var lines = ["Settings of \(function.rawValue) (environment variables):"]
+        for setting in Settings.declarations where setting.functions.contains(function) {
+            lines += [
+                "", "  \(setting.name)", "      \(setting.summary.filter { $0 != "`" })",
+                "      Expected: \(setting.expected). Example: \(setting.name)=\(setting.example)",
+                "      Default: \(requirement(setting).filter { $0 != "`" && $0 != "*" })",
+            ]
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func row(_ cells: String...) -> String {
+        "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |"
+    }
+
+    private static func functions(_ setting: SettingDeclaration) -> String {
+        if setting.functions.count == LambdaFunction.allCases.count { return "all" }
+        return LambdaFunction.allCases.filter(setting.functions.contains).map(\.rawValue).joined(separator: ", ")
+    }
+
+    private static func requirement(_ setting: SettingDeclaration) -> String {
+        switch setting.requirement {
+        case .required: "**required**"
+        case .conditional(let text): text
+        case .defaulted(let text): text
+        }
+    }
+}
