@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["CLibCurl"], swiftSettings: strict),
         .target(name: "AWS", dependencies: ["HTTP", "CLibCrypto"], swiftSettings: strict),
         .target(name: "LambdaRuntime", dependencies: ["HTTP", logging], swiftSettings: strict),
-        .target(name: "SFTP", dependencies: ["CLibSSH2", logging], swiftSettings: strict),
+        .target(name: "SFTP", dependencies: ["CLibSSH2", "CLibCrypto", logging], swiftSettings: strict),
         .target(name: "Transfers", swiftSettings: strict),
         .target(
             name: "SFTPLambdaCore",

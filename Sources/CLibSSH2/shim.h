@@ -1,2 +1,29 @@
 #pragma once
 #include <libssh2.h>
+#include <sys/eventfd.h>
+
+// Setting a callback has another name since libssh2 1.11.1, which deprecates the old one.
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+static inline void ssh2_set_send_callback(LIBSSH2_SESSION *session, LIBSSH2_SEND_FUNC((*callback))) {
+    libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_SEND, (libssh2_cb_generic *)callback);
+}
+static inline void ssh2_set_receive_callback(LIBSSH2_SESSION *session, LIBSSH2_RECV_FUNC((*callback))) {
+    libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_RECV, (libssh2_cb_generic *)callback);
+}
+static inline void ssh2_set_disconnect_callback(LIBSSH2_SESSION *session, LIBSSH2_DISCONNECT_FUNC((*callback))) {
+    libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_DISCONNECT, (libssh2_cb_generic *)callback);
+}
+#else
+static inline void ssh2_set_send_callback(LIBSSH2_SESSION *session, LIBSSH2_SEND_FUNC((*callback))) {
+    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_SEND, (void *)callback);
+}
+static inline void ssh2_set_receive_callback(LIBSSH2_SESSION *session, LIBSSH2_RECV_FUNC((*callback))) {
+    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_RECV, (void *)callback);
+}
+static inline void ssh2_set_disconnect_callback(LIBSSH2_SESSION *session, LIBSSH2_DISCONNECT_FUNC((*callback))) {
+    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_DISCONNECT, (void *)callback);
+}
+#endif
+
+// The headers that a program was built with say what the library linked into it can do.
+static inline int ssh2_built_version(void) { return LIBSSH2_VERSION_NUM; }

@@ -27,6 +27,14 @@ protocol Channel: AnyObject, Sendable {
     /// Ends the connection in an orderly way where the server still answers, within a short limit, and returns when
     /// the I/O thread is gone and every descriptor is closed. Harmless when called again.
     func close() async
+
+    /// What was agreed with the server while connecting, for logs; nil where there is no SSH below.
+    var sessionInfo: SSHSessionInfo? { get }
+}
+
+extension Channel {
+    /// No SSH below, as in tests.
+    var sessionInfo: SSHSessionInfo? { nil }
 }
 
 /// Opens a channel: connects, shakes hands, checks the host key, logs in, starts the SFTP subsystem, and from then

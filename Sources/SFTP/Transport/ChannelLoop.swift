@@ -1,0 +1,87 @@
+import CLibSSH2
+
+/// Moves bytes between the channel and its handler until the connection ends.
+///
+/// The order of a lap: take requests, write until libssh2 refuses or the wire is full enough, send, fetch, read until
+/// libssh2 has no more. The thread sleeps only after a lap in which nothing moved.
+struct ChannelLoop {
+    /// No new request is taken while this much waits for libssh2.
+    private static let outputLimitBytes = 256 * 1_024
+    /// One read takes at most this much, so that a reader's window is kept open in good time.
+    private static let readBytes = 128 * 1_024
+
+    private let connection: SSHConnection
+    private let channel: OpaquePointer
+    private let handler: any ChannelHandler
+    private let wire: Wire
+    private var output = ByteQueue()
+
+    init(_ connection: SSHConnection, channel: OpaquePointer, handler: any ChannelHandler) {
+        self.connection = connection
+        self.channel = channel
+        self.handler = handler
+        wire = connection.wire
+    }
+
+    /// Returns why the connection is over.
+    mutating func run() -> SFTPError {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.readBytes, alignment: 16)
+        defer { buffer.deallocate() }
+        do throws(SFTPError) {
+            while true {
+                if connection.control.isCloseRequested {
+                    return SFTPError(.operation, .cancelled, "the connection was closed by this side")
+                }
+                var hasMoved = try write()
+                if wire.flush() { hasMoved = true }
+                if wire.fetch() { hasMoved = true }
+                if try read(into: buffer) { hasMoved = true }
+                if wire.flush() { hasMoved = true }
+                let deadline = handler.deadline
+                if let deadline, ContinuousClock.now >= deadline { return handler.deadlinePassed() }
+                if !hasMoved { try connection.waitForProgress(hasMoved: false, until: deadline, .operation) }
+            }
+        } catch {
+            return error
+        }
+    }
+
+    private mutating func write() throws(SFTPError) -> Bool {
+        var hasMoved = false
+        while wire.outgoingBytes < Wire.outgoingTargetBytes {
+            handler.fillOutput(&output.storage, limitBytes: output.consumedBytes + Self.outputLimitBytes)
+            guard !output.isEmpty else { break }
+            let count = output.withPending { pending in
+                // A call that had to wait is repeated with the same bytes at the same place of the stream: the queue
+                // only ever grows behind them.
+                libssh2_channel_write_ex(
+                    channel, 0, pending.assumingMemoryBound(to: CChar.self).baseAddress, pending.count)
+            }
+            if count == Int(LIBSSH2_ERROR_EAGAIN) || count == 0 { break }
+            guard count > 0 else { throw connection.failure(.operation, "sending to the server") }
+            output.consume(count)
+            hasMoved = true
+        }
+        return hasMoved
+    }
+
+    private func read(into buffer: UnsafeMutableRawBufferPointer) throws(SFTPError) -> Bool {
+        var hasMoved = false
+        while true {
+            let count = libssh2_channel_read_ex(
+                channel, 0, buffer.assumingMemoryBound(to: CChar.self).baseAddress, buffer.count)
+            if count > 0 {
+                hasMoved = true
+                try handler.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                continue
+            }
+            if count == Int(LIBSSH2_ERROR_EAGAIN) { return hasMoved }
+            // Nothing is the end only where libssh2 says so.
+            if count == 0, libssh2_channel_eof(channel) == 0 { return hasMoved }
+            guard count == 0 else { throw connection.failure(.operation, "receiving from the server") }
+            throw SFTPError(
+                .operation, .connectionLost,
+                "the server ended the SFTP session (exit status \(libssh2_channel_get_exit_status(channel)))")
+        }
+    }
+}

@@ -1,0 +1,108 @@
+/// The outside of a private key: the marks at its beginning and end, the header lines, and the base64 between them.
+struct PrivateKeyArmor {
+    /// What stands in the marks, such as `OPENSSH PRIVATE KEY`.
+    let label: String
+    /// The header lines of RFC 1421, such as `Proc-Type: 4,ENCRYPTED`.
+    let headers: [String]
+    /// The base64, in one piece.
+    let base64: String
+    /// What the base64 holds.
+    let bytes: [UInt8]
+
+    private static let lineLength = 64
+    private static let headerNames = ["Proc-Type:", "DEK-Info:"]
+    private static let privateLabels = [
+        "OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY",
+    ]
+
+    /// The key with its line breaks in place.
+    var lines: String {
+        var text = "-----BEGIN \(label)-----\n"
+        if !headers.isEmpty { text += headers.joined(separator: "\n") + "\n\n" }
+        var rest = base64[...]
+        while !rest.isEmpty {
+            text += rest.prefix(Self.lineLength) + "\n"
+            rest = rest.dropFirst(Self.lineLength)
+        }
+        return text + "-----END \(label)-----\n"
+    }
+
+    /// Takes the key apart.
+    init(_ text: String) throws(SFTPError) {
+        let text = String(
+            text.replacing("\\r", with: "").replacing("\\n", with: "\n").replacing("\r", with: "\n")
+                .trimmingSpacesAndQuotes)
+        try Self.refuseOtherThings(text)
+        guard let (label, afterBegin) = Self.mark("BEGIN", in: text[...]) else {
+            throw PrivateKeyText.fault(
+                "holds no private key: it has to begin with `-----BEGIN … PRIVATE KEY-----`, as the file does")
+        }
+        guard let known = Self.privateLabels.first(where: { $0.filter { $0 != " " } == label.filter { $0 != " " } })
+        else { throw PrivateKeyText.fault("holds a \(label.prefix(40)), which is no private key for SSH") }
+        guard let (body, endLabel) = Self.body(of: afterBegin) else {
+            throw PrivateKeyText.fault(
+                "is cut off: the line `-----END \(known)-----` is missing. Paste the file as a whole")
+        }
+        guard endLabel.filter({ $0 != " " }) == known.filter({ $0 != " " }) else {
+            throw PrivateKeyText.fault("begins as \(known) but ends as \(endLabel.prefix(40)): paste one whole file")
+        }
+        self.label = known
+        (headers, base64) = Self.divide(body)
+        guard let bytes = Base64.decode(base64) else {
+            throw PrivateKeyText.fault(
+                "is damaged: what stands between its first and last line is not base64, or a part of it is missing")
+        }
+        self.bytes = bytes
+    }
+
+    private static func refuseOtherThings(_ text: String) throws(SFTPError) {
+        if text.isEmpty { throw PrivateKeyText.fault("is empty") }
+        if text.hasPrefix("PuTTY-User-Key-File") {
+            throw PrivateKeyText.fault(
+                "is a PuTTY key (.ppk): convert it with `puttygen key.ppk -O private-openssh -o key`")
+        }
+        let publicBeginnings = [
+            "ssh-", "ecdsa-sha2-", "sk-", "-----BEGIN PUBLIC", "-----BEGIN RSA PUBLIC", "---- BEGIN",
+        ]
+        if publicBeginnings.contains(where: text.hasPrefix) {
+            throw PrivateKeyText.fault(
+                "is a public key: the private one is needed, usually in the file of that name without .pub")
+        }
+        if text.hasPrefix("-----BEGIN CERTIFICATE") {
+            throw PrivateKeyText.fault("is a certificate: the private key is needed")
+        }
+        if text.hasPrefix("-----BEGIN DSA PRIVATE") {
+            throw PrivateKeyText.fault("is a DSA key, which today's servers refuse: make an ed25519 key")
+        }
+    }
+
+    /// Finds `-----WORD label-----`, and returns the label and what follows.
+    private static func mark(_ word: String, in text: Substring) -> (label: String, rest: Substring)? {
+        let opening = "-----\(word)"
+        guard let start = text.ranges(of: opening).first?.upperBound,
+            let end = text[start...].ranges(of: "-----").first
+        else { return nil }
+        return (String(text[start..<end.lowerBound].trimmingSpacesAndQuotes), text[end.upperBound...])
+    }
+
+    private static func body(of text: Substring) -> (body: Substring, endLabel: String)? {
+        guard let end = text.ranges(of: "-----END").first, let (label, _) = mark("END", in: text[end.lowerBound...])
+        else { return nil }
+        return (text[..<end.lowerBound], label)
+    }
+
+    /// Divides headers from base64. With the line breaks lost, only the words are left to go by.
+    private static func divide(_ body: Substring) -> (headers: [String], base64: String) {
+        var headers: [String] = []
+        var base64 = ""
+        var words = body.split(whereSeparator: \.isWhitespace)[...]
+        while let word = words.popFirst() {
+            if headerNames.contains(String(word)), let value = words.popFirst() {
+                headers.append("\(word) \(value)")
+            } else {
+                base64 += word
+            }
+        }
+        return (headers, base64)
+    }
+}

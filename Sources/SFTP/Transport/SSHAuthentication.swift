@@ -1,0 +1,201 @@
+import CLibSSH2
+import Glibc
+import Logging
+
+/// Logs in: with the private key, then the password, then the password through keyboard-interactive, as far as they
+/// are given. A server that wants several of them gets several.
+struct SSHAuthentication {
+    /// The ways that we know (RFC 4252, section 5; RFC 4256), in the order in which they are tried.
+    enum Method: String, CaseIterable {
+        case publicKey = "publickey"
+        case password = "password"
+        case keyboardInteractive = "keyboard-interactive"
+    }
+
+    /// A server that wants several proofs in an order other than ours needs a second pass; more would be guessing.
+    private static let passLimit = 2
+
+    private let connection: SSHConnection
+    private let credentials: SSHCredentials
+    private let user: String
+
+    init(_ connection: SSHConnection) {
+        self.connection = connection
+        credentials = connection.configuration.credentials
+        user = connection.configuration.user
+    }
+
+    /// Logs in.
+    /// - Throws: `SFTPError` of step `.authentication`.
+    func logIn() throws(SFTPError) {
+        let key = try credentials.usableKey()
+        var methods = Method.allCases.filter { $0 == .publicKey ? key != nil : credentials.password != nil }
+        guard !methods.isEmpty else {
+            throw SFTPError(
+                .authentication, .invalidConfiguration,
+                "there is nothing to log in with: set SFTP_PRIVATE_KEY or SFTP_PASSWORD")
+        }
+        var tried: [String] = []
+        for _ in 0..<Self.passLimit {
+            for method in methods {
+                let refusal = try attempt(method, key: key)
+                if libssh2_userauth_authenticated(connection.session.handle) == 1 { return done(method, after: tried) }
+                tried.append(method.rawValue + (refusal.isEmpty ? "" : " (\(refusal))"))
+            }
+            // After a proof that was taken but is not enough, the server no longer offers it: that tells it apart
+            // from one that was refused, so asking again can only help when something is missing from the offer.
+            let offered = try offeredMethods()
+            if libssh2_userauth_authenticated(connection.session.handle) == 1 { return done(nil, after: tried) }
+            connection.info.offeredAuthentication = offered
+            let isProgress = methods.contains { !offered.contains($0.rawValue) }
+            methods = methods.filter { offered.contains($0.rawValue) }
+            guard isProgress, tried.count > 1, !methods.isEmpty else { break }
+        }
+        throw refused(key: key, tried: tried)
+    }
+
+    private func done(_ method: Method?, after tried: [String]) {
+        let name = method?.rawValue ?? "none"
+        connection.info.authentication = name
+        connection.logger.debug(
+            "logged in", metadata: ["method": "\(name)", "triedBefore": "\(tried.joined(separator: ", "))"])
+    }
+
+    // MARK: The methods
+
+    /// - Returns: libssh2's words for the refusal; empty when there is nothing to say.
+    private func attempt(_ method: Method, key: PrivateKeyText?) throws(SFTPError) -> String {
+        let result: Int32
+        switch method {
+        case .publicKey:
+            guard let key else { return "" }
+            result = try tryKey(key)
+        case .password: result = try tryPassword()
+        case .keyboardInteractive: result = try tryKeyboardInteractive()
+        }
+        switch result {
+        case 0, LIBSSH2_ERROR_AUTHENTICATION_FAILED: return ""
+        // The signature itself was not what the server objects to: it has said before that it knows the key.
+        case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: return ""
+        case LIBSSH2_ERROR_PASSWORD_EXPIRED: return "the server wants the password to be changed first"
+        case LIBSSH2_ERROR_FILE, LIBSSH2_ERROR_KEYFILE_AUTH_FAILED, LIBSSH2_ERROR_DECRYPT:
+            if let key, method == .publicKey { throw unreadable(key) }
+        default: break
+        }
+        if connection.wire.isEnded || connection.wire.farewell != nil { throw lost(while: method) }
+        let (code, text) = connection.session.lastError
+        return "\(text), \(code)"
+    }
+
+    private func tryKey(_ key: PrivateKeyText) throws(SFTPError) -> Int32 {
+        let handle = connection.session.handle
+        let passphrase = SecretBytes(key.isEncrypted ? credentials.passphrase ?? "" : "")
+        return try key.pem.withCString { pem throws(SFTPError) in
+            try passphrase.withCString { passphrase throws(SFTPError) in
+                try connection.drive(.authentication) {
+                    libssh2_userauth_publickey_frommemory(
+                        handle, user, user.utf8.count, nil, 0, pem, key.pem.count,
+                        key.isEncrypted ? passphrase : nil)
+                }
+            }
+        }
+    }
+
+    private func tryPassword() throws(SFTPError) -> Int32 {
+        let handle = connection.session.handle
+        let password = SecretBytes(credentials.password ?? "")
+        return try password.withCString { text throws(SFTPError) in
+            try connection.drive(.authentication) {
+                libssh2_userauth_password_ex(
+                    handle, user, UInt32(user.utf8.count), text, UInt32(password.count), nil)
+            }
+        }
+    }
+
+    private func tryKeyboardInteractive() throws(SFTPError) -> Int32 {
+        let handle = connection.session.handle
+        connection.session.promptPassword = SecretBytes(credentials.password ?? "")
+        defer { connection.session.promptPassword = nil }
+        return try connection.drive(.authentication) {
+            if connection.session.promptRounds > SSHSession.promptRoundLimit {
+                return LIBSSH2_ERROR_AUTHENTICATION_FAILED
+            }
+            return libssh2_userauth_keyboard_interactive_ex(
+                handle, user, UInt32(user.utf8.count), answerPromptsOfSession)
+        }
+    }
+
+    /// What the server offers now; it answers with a list only while nobody is logged in.
+    private func offeredMethods() throws(SFTPError) -> [String] {
+        let handle = connection.session.handle
+        var list = ""
+        let result = try connection.drive(.authentication) {
+            guard let text = libssh2_userauth_list(handle, user, UInt32(user.utf8.count)) else {
+                return connection.session.lastError.code
+            }
+            list = ServerText.printable(String(cString: text).utf8.prefix(256))
+            return 0
+        }
+        // The refusal is what matters; a server that hangs up on this question has refused too.
+        return result == 0 ? list.split(separator: ",").map(String.init) : []
+    }
+
+    // MARK: Failures
+
+    private func refused(key: PrivateKeyText?, tried: [String]) -> SFTPError {
+        let offered = connection.info.offeredAuthentication
+        var parts = ["the user \(user) was refused at \(connection.configuration.host)"]
+        parts.append(
+            offered.isEmpty ? "the server offers no method" : "the server offers \(offered.joined(separator: ","))")
+        parts.append("tried: \(tried.joined(separator: ", "))")
+        if let key { parts.append("the key given is \(key.name)") }
+        if let farewell = connection.wire.farewell { parts.append("the server said \"\(farewell)\"") }
+        if key?.keyType == "ssh-rsa", !SSHSession.signsWithSHA2 { parts.append(Self.rsaAdvice) }
+        parts.append(advice(offered: offered, key: key))
+        return SFTPError(.authentication, .authenticationRejected, parts.joined(separator: "; "))
+    }
+
+    private func advice(offered: [String], key: PrivateKeyText?) -> String {
+        let hasPassword = credentials.password != nil
+        if key == nil, offered == [Method.publicKey.rawValue] { return "set SFTP_PRIVATE_KEY" }
+        if !hasPassword, !offered.isEmpty, !offered.contains(Method.publicKey.rawValue) {
+            return "set SFTP_PASSWORD"
+        }
+        if key != nil {
+            return "check SFTP_USER, and ask the partner whether this key is entered for it"
+        }
+        return "check SFTP_USER and SFTP_PASSWORD"
+    }
+
+    private static let rsaAdvice =
+        "RSA keys need libssh2 >= 1.11, and this program runs with \(SSHSession.libraryVersion), which can sign only "
+        + "with SHA-1, which today's servers refuse"
+
+    private func unreadable(_ key: PrivateKeyText) -> SFTPError {
+        let (code, text) = connection.session.lastError
+        if key.isEncrypted {
+            return PrivateKeyText.fault(
+                "cannot be decrypted: SFTP_PRIVATE_KEY_PASSPHRASE is wrong, or the key is damaged (\(text), \(code))")
+        }
+        return PrivateKeyText.fault(
+            "(\(key.form.rawValue), \(key.name)) cannot be read by libssh2 \(SSHSession.libraryVersion): \(text) (\(code))"
+        )
+    }
+
+    private func lost(while method: Method) -> SFTPError {
+        connection.failure(.authentication, "logging in as \(user) with \(method.rawValue)")
+    }
+}
+
+extension SSHCredentials {
+    /// The private key, if there is one and it can be used.
+    /// - Throws: `SFTPError` of step `.authentication`, reason `.invalidConfiguration`.
+    func usableKey() throws(SFTPError) -> PrivateKeyText? {
+        guard let privateKey else { return nil }
+        let key = try PrivateKeyText(privateKey)
+        if key.isEncrypted, passphrase == nil {
+            throw PrivateKeyText.fault("is encrypted: set SFTP_PRIVATE_KEY_PASSPHRASE")
+        }
+        return key
+    }
+}

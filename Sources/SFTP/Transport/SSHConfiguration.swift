@@ -1,0 +1,84 @@
+/// The server, how to log in to it, and how to know it.
+public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflectable {
+    /// The host name or address.
+    public var host: String
+    /// The TCP port.
+    public var port: UInt16
+    /// The login name.
+    public var user: String
+    /// What proves that we are that user.
+    public var credentials: SSHCredentials
+    /// What proves that the server is the partner's.
+    public var hostKeys: HostKeyPolicy
+    /// From the name look-up until TCP stands.
+    public var connectTimeoutSeconds: Double
+    /// From the beginning of the TCP connection until the SFTP subsystem is started.
+    public var readyTimeoutSeconds: Double
+    /// The ciphers, the best first. Those that libssh2 does not have are left out.
+    public var ciphers: [String]
+    /// SO_SNDBUF; nil leaves it to the system.
+    public var socketSendBufferBytes: Int?
+    /// SO_RCVBUF; nil leaves it to the system, which then adapts it.
+    public var socketReceiveBufferBytes: Int?
+    /// Finds the addresses of the host.
+    public var resolver: any AddressResolver
+
+    /// Makes a configuration.
+    public init(
+        host: String, port: UInt16 = 22, user: String, credentials: SSHCredentials, hostKeys: HostKeyPolicy = .unset,
+        connectTimeoutSeconds: Double = 10, readyTimeoutSeconds: Double = 20,
+        ciphers: [String] = Self.standardCiphers, resolver: any AddressResolver = SystemResolver()
+    ) {
+        self.host = host
+        self.port = port
+        self.user = user
+        self.credentials = credentials
+        self.hostKeys = hostKeys
+        self.connectTimeoutSeconds = connectTimeoutSeconds
+        self.readyTimeoutSeconds = readyTimeoutSeconds
+        self.ciphers = ciphers
+        self.resolver = resolver
+    }
+
+    /// By the CPU time that they cost in libssh2, measured; of the others those that are sound.
+    public static let standardCiphers = [
+        "chacha20-poly1305@openssh.com", "aes256-ctr", "aes256-gcm@openssh.com", "aes128-ctr",
+        "aes128-gcm@openssh.com", "aes192-ctr",
+    ]
+
+    /// The user, the host and the port.
+    public var description: String { "\(user)@\(host):\(port)" }
+
+    /// Shows no credential.
+    public var customMirror: Mirror {
+        Mirror(self, children: ["host": host, "port": port, "user": user, "hostKeys": hostKeys])
+    }
+}
+
+/// What proves to the server who we are: a private key, a password, or both.
+public struct SSHCredentials: Sendable, CustomStringConvertible, CustomReflectable {
+    /// The private key, as `PrivateKeyText` reads it.
+    public var privateKey: String?
+    /// What decrypts the private key.
+    public var passphrase: String?
+    /// The password, also for keyboard-interactive.
+    public var password: String?
+
+    /// Makes credentials. An empty text counts as none.
+    public init(privateKey: String? = nil, passphrase: String? = nil, password: String? = nil) {
+        self.privateKey = Self.given(privateKey)
+        self.passphrase = Self.given(passphrase)
+        self.password = Self.given(password)
+    }
+
+    private static func given(_ text: String?) -> String? { text?.isEmpty == false ? text : nil }
+
+    /// Which of them there are.
+    public var description: String {
+        let names = [privateKey == nil ? nil : "a private key", password == nil ? nil : "a password"].compactMap(\.self)
+        return names.isEmpty ? "no credentials" : names.joined(separator: " and ")
+    }
+
+    /// Shows no secret.
+    public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}

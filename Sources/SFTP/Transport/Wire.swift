@@ -1,0 +1,155 @@
+import CLibSSH2
+import Glibc
+
+/// The bytes between libssh2 and the socket.
+///
+/// libssh2 never touches the socket: what it sends is appended to a queue of ours, whole, and what it receives comes
+/// from a buffer of ours. A half-sent packet, which only a repeat of the very call that began it could finish, so
+/// cannot come about; that is what makes key re-exchange safe while both directions are busy.
+final class Wire {
+    /// No channel data is written while this much waits for the socket.
+    static let outgoingTargetBytes = 1_048_576
+    /// Past this libssh2's own answers have piled up: the server asks and does not read.
+    private static let outgoingLimitBytes = 4 * 1_048_576
+    /// One recv call.
+    private static let incomingBytes = 256 * 1_024
+    /// What is kept of the server's first words, for the message when they are not SSH.
+    private static let openingBytes = 96
+    /// What is kept of the server's last words.
+    private static let farewellBytes = 256
+
+    private let descriptor: Int32
+    private var outgoing = ByteQueue()
+    private let incoming: UnsafeMutableRawBufferPointer
+    private var incomingStart = 0
+    private var incomingEnd = 0
+
+    /// Bytes that libssh2 has taken from us: shows whether a call of it made progress.
+    private(set) var takenBytes = 0
+    /// Bytes that came from the server.
+    private(set) var receivedBytes = 0
+    /// The server's first bytes.
+    private(set) var opening: [UInt8] = []
+    /// What the server said in its SSH_MSG_DISCONNECT.
+    private(set) var farewell: String?
+    /// The server has closed the connection, or it broke: nothing more will come.
+    private(set) var isEnded = false
+    /// Why it broke; nil when the server closed it in order.
+    private(set) var brokenBy: String?
+    /// The server made us queue more answers than `outgoingLimitBytes`.
+    private(set) var isOverrun = false
+    /// The session is being taken down: what libssh2 still sends is dropped, and it receives nothing but the end.
+    var isDetached = false
+
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+        incoming = .allocate(byteCount: Self.incomingBytes, alignment: 16)
+    }
+
+    deinit { incoming.deallocate() }
+
+    /// How many bytes wait for the socket.
+    var outgoingBytes: Int { outgoing.count }
+
+    /// Whether bytes from the server wait for libssh2.
+    var hasIncoming: Bool { incomingStart < incomingEnd }
+
+    // MARK: libssh2's side
+
+    /// Takes all of it, or refuses for good.
+    func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        if isDetached || isEnded { return bytes.count }
+        guard outgoing.count + bytes.count <= Self.outgoingLimitBytes else {
+            isOverrun = true
+            return -Int(ENOBUFS)
+        }
+        outgoing.storage.append(contentsOf: bytes)
+        return bytes.count
+    }
+
+    /// Gives what is there; 0 is the end, and a negative value says to come again.
+    func receive(into target: UnsafeMutableRawBufferPointer) -> Int {
+        if isDetached { return 0 }
+        guard hasIncoming else { return isEnded ? 0 : -Int(EAGAIN) }
+        let count = min(target.count, incomingEnd - incomingStart)
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: incoming[incomingStart..<incomingStart + count]))
+        incomingStart += count
+        takenBytes += count
+        return count
+    }
+
+    /// Keeps the reason that the server gives for leaving.
+    func disconnected(reason: Int32, _ message: UnsafeRawBufferPointer) {
+        let text = ServerText.printable(message.prefix(Self.farewellBytes))
+        farewell = text.isEmpty ? "reason \(reason)" : text
+    }
+
+    // MARK: The socket's side
+
+    /// Sends what waits, as far as the socket takes it.
+    /// - Returns: whether anything left.
+    func flush() -> Bool {
+        var hasMoved = false
+        while !outgoing.isEmpty {
+            let count = outgoing.withPending {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else {
+                let code = errno
+                if code == EINTR { continue }
+                if code != EAGAIN {
+                    // The server's last words may still be waiting: only the reading side says that it is over.
+                    brokenBy = SystemError.text(code)
+                    outgoing.removeAll()
+                }
+                return hasMoved
+            }
+            outgoing.consume(count)
+            hasMoved = true
+        }
+        return hasMoved
+    }
+
+    /// Fetches what has arrived, if libssh2 has taken everything before it.
+    /// - Returns: whether anything came, the end included.
+    func fetch() -> Bool {
+        guard !hasIncoming, !isEnded else { return false }
+        while true {
+            let count = recv(descriptor, incoming.baseAddress, incoming.count, 0)
+            let code = errno
+            if count < 0, code == EINTR { continue }
+            if count < 0, code == EAGAIN { return false }
+            guard count > 0 else {
+                isEnded = true
+                if count < 0, brokenBy == nil { brokenBy = SystemError.text(code) }
+                outgoing.removeAll()
+                return true
+            }
+            // Else the kernel delays our acknowledgement by 40 ms, and a server that sends small packets waits for it.
+            SocketConnector.set(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
+            if opening.count < Self.openingBytes {
+                opening += incoming.prefix(min(count, Self.openingBytes - opening.count))
+            }
+            (incomingStart, incomingEnd) = (0, count)
+            receivedBytes += count
+            return true
+        }
+    }
+
+    /// Waits until the socket can go on, the thread is woken, or the time is over.
+    func wait(_ wakeUp: WakeUp, until deadline: ContinuousClock.Instant?) {
+        let events = outgoing.isEmpty ? POLLIN : POLLIN | POLLOUT
+        var polled = isEnded ? [] : [pollfd(fd: descriptor, events: Int16(events), revents: 0)]
+        wakeUp.sleep(&polled, until: deadline)
+    }
+}
+
+/// Text that a server sent, made fit for a message or a log.
+enum ServerText {
+    /// Only printable ASCII is kept: what a server sends must not be able to forge log lines.
+    static func printable(_ bytes: some Sequence<UInt8>) -> String {
+        let characters = bytes.map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: " ") }
+        let text = String(decoding: characters, as: UTF8.self)
+        return text.split(separator: " ").joined(separator: " ")
+    }
+}
