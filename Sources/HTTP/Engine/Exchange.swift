@@ -9,9 +9,12 @@ final class Exchange: Sendable {
     /// When the total timeout is over, on `IOThread`'s clock.
     let deadlineUptimeSeconds: Double?
 
+    typealias HeadWaiter = CheckedContinuation<Result<ResponseHead, HTTPError>, Never>
+    typealias PieceWaiter = CheckedContinuation<Result<[UInt8]?, HTTPError>, Never>
+
     private struct State {
-        var headWaiter: CheckedContinuation<Result<ResponseHead, HTTPError>, Never>?
-        var pieceWaiter: CheckedContinuation<Result<[UInt8]?, HTTPError>, Never>?
+        var headWaiter: HeadWaiter?
+        var pieceWaiter: PieceWaiter?
         /// What has arrived and nobody has asked for.
         var buffered: [UInt8] = []
         /// libcurl has been told to wait until `buffered` is taken.
@@ -33,7 +36,7 @@ final class Exchange: Sendable {
     // MARK: The caller's side
 
     /// Leaves word whom to tell when the head is here, or the failure.
-    func awaitHead(_ waiter: CheckedContinuation<Result<ResponseHead, HTTPError>, Never>) {
+    func awaitHead(_ waiter: HeadWaiter) {
         state.withLock { $0.headWaiter = waiter }
     }
 
@@ -51,7 +54,7 @@ final class Exchange: Sendable {
     func take() -> Supply { state.withLock { Self.take(&$0) } }
 
     /// The same; when nothing is there, `waiter` is told as soon as something is.
-    func take(orTell waiter: CheckedContinuation<Result<[UInt8]?, HTTPError>, Never>) -> Supply {
+    func take(orTell waiter: PieceWaiter) -> Supply {
         state.withLock { state in
             let supply = Self.take(&state)
             if case .nothing = supply {
@@ -109,20 +112,24 @@ final class Exchange: Sendable {
         }
     }
 
-    /// Wakes a waiting reader. Apart from `bodyArrived`, so that it gets all that one round of the loop has brought.
-    func wakeReader() {
-        let woken = state.withLock { state -> (CheckedContinuation<Result<[UInt8]?, HTTPError>, Never>, [UInt8])? in
-            guard let waiter = state.pieceWaiter, !state.buffered.isEmpty else { return nil }
-            defer { (state.pieceWaiter, state.buffered) = (nil, []) }
-            return (waiter, state.buffered)
+    /// Hands a waiting reader what is here. Apart from `bodyArrived`, so that it gets all that one round of the loop has
+    /// brought. Returns whether the transfer had paused and may now go on.
+    func wakeReader() -> Bool {
+        let (waiter, piece, wasPaused) = state.withLock { state in
+            guard let waiter = state.pieceWaiter, !state.buffered.isEmpty else {
+                return (PieceWaiter?.none, [UInt8](), false)
+            }
+            defer { (state.pieceWaiter, state.buffered, state.isPaused) = (nil, [], false) }
+            return (waiter, state.buffered, state.isPaused)
         }
-        woken?.0.resume(returning: .success(woken?.1))
+        waiter?.resume(returning: .success(piece))
+        return wasPaused
     }
 
     /// Tells everybody that it is over. What has arrived before can still be read, unless the caller gave it up.
     func finish(_ result: Result<Void, HTTPError>) {
         pump?.close()
-        wakeReader()
+        _ = wakeReader()
         let waiters = state.withLock { state in
             defer { (state.headWaiter, state.pieceWaiter) = (nil, nil) }
             if state.end == nil { state.end = result }

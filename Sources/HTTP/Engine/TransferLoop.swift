@@ -118,7 +118,7 @@ final class TransferLoop {
         for transfer in transfers.values {
             if transfer.hasNews {
                 transfer.hasNews = false
-                transfer.exchange.wakeReader()
+                if transfer.exchange.wakeReader() { transfer.resumeReceiving() }
             }
             // libcurl takes a transfer for unfinished while its upload rests, even when the response has ended it.
             if transfer.hasHead, transfer.exchange.pump?.isClosed == true { transfer.resumeSending() }
