@@ -1,2 +1,0 @@
-/// Signs and sends requests to AWS.
-enum Placeholder {}
