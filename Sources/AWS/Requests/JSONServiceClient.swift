@@ -1,0 +1,76 @@
+import FoundationEssentials
+import HTTP
+
+/// Calls of AWS's JSON protocols (Smithy, "AWS JSON 1.0 protocol" and "AWS JSON 1.1 protocol"): SQS, Secrets Manager.
+struct JSONServiceClient: Sendable {
+    /// The signing name, such as `secretsmanager`.
+    var service: String
+    /// What stands before the dot in `X-Amz-Target`.
+    var targetPrefix: String
+    /// `1.0` or `1.1`.
+    var version: String
+    /// The variable that names another endpoint.
+    var endpointVariable: String
+    /// The first label of AWS's own endpoint.
+    var hostLabel: String
+    var client: ServiceClient
+
+    /// The largest answer that is read: SQS gives up to ten messages of 1 MiB, with their text escaped.
+    static let maximumAnswerBytes = 32 << 20
+
+    /// Calls an action.
+    /// - Parameters:
+    ///   - subject: what it is done on, for errors.
+    ///   - region: the region, when it is another than the configuration's.
+    func call<Input: Encodable & Sendable, Output: Decodable & Sendable>(
+        _ action: String, subject: String, _ input: Input, as output: Output.Type, region: String? = nil,
+        deadlineUptimeSeconds: Double?
+    ) async throws(AWSError) -> Output {
+        let body: [UInt8]
+        do { body = Array(try JSONEncoder().encode(input)) } catch {
+            throw AWSError(.rejected, operation: action, subject: subject, message: "the request cannot be encoded")
+        }
+        let custom = client.configuration.endpoint(endpointVariable)
+        let hostLabel = hostLabel
+        let call = ServiceCall(
+            operation: action, subject: subject, service: service, pathRule: .general, method: .post,
+            url: { "\(custom ?? "https://\(hostLabel).\($0).\(AWSRegion.hostSuffix($0))")/" },
+            headers: [
+                "Content-Type": "application/x-amz-json-\(version)", "X-Amz-Target": "\(targetPrefix).\(action)",
+            ],
+            payloadHash: Text.hexadecimal(SHA256Hasher.digest(body)), body: { .bytes(body) }, fixedRegion: region)
+        return try await client.run(call, deadlineUptimeSeconds: deadlineUptimeSeconds) { response, _ in
+            let answer: [UInt8]
+            do throws(HTTPError) { answer = try await response.body.collect(upTo: Self.maximumAnswerBytes) } catch {
+                return error.kind == .bodyTooLarge ? .malformed(error.message) : .lost(error)
+            }
+            guard response.status == 200 else { return .refused(ServiceFailure(response, json: answer)) }
+            // The decoder's error could quote the answer, which can hold secrets.
+            guard let decoded = try? JSONDecoder().decode(Output.self, from: Data(answer)) else {
+                return .malformed("the answer is not what \(action) gives")
+            }
+            return .success(decoded)
+        }
+    }
+}
+
+extension ServiceFailure {
+    private struct Answer: Decodable {
+        var __type: String?
+        var message: String?
+        var Message: String?
+    }
+
+    /// Reads an error of the JSON protocols. The code stands in the header `x-amzn-ErrorType` or in `__type`, with a
+    /// namespace before `#` and a link behind `:`.
+    init(_ response: HTTPResponse, json: [UInt8]) {
+        self.init(response)
+        // An error without a readable body still has its status.
+        let answer = try? JSONDecoder().decode(Answer.self, from: Data(json))
+        if let type = response.headers["x-amzn-ErrorType"] ?? answer?.__type {
+            let behind = type.utf8.split(separator: UInt8(ascii: "#")).last ?? type.utf8[...]
+            code = Self.bounded(String(decoding: behind.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self))
+        }
+        message = (answer?.message ?? answer?.Message).map(Self.bounded)
+    }
+}
