@@ -131,7 +131,7 @@ import Testing
         try lines.write(to: input)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: StandIn.python)
-        process.arguments = [StandIn.packageRoot.appendingPathComponent("local/aws/botocore_signer.py").path]
+        process.arguments = [StandIn.packageRoot.appendingPathComponent("local/botocore_signer.py").path]
         let output = Pipe()
         process.standardInput = try FileHandle(forReadingFrom: input)
         process.standardOutput = output

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""S3, SQS and Secrets Manager on one free loopback port, for tests and the demo.
+
+moto (https://docs.getmoto.org) does the work and checks signatures and policies. The front in `aws_front.py` adds what S3
+checks and moto does not. Follows the contract of Tests/TestKit/StandIn.swift: one line of JSON when ready, log on
+standard error, ends with its standard input.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import threading
+
+# moto takes its settings from the environment when it is first imported. The caller's own AWS settings must not
+# reach it.
+for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
+    del os.environ[name]
+os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "unused"
+os.environ["MOTO_ALLOW_NONEXISTENT_REGION"] = "true"
+sys.dont_write_bytecode = True
+
+from moto import settings  # noqa: E402
+from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
+from moto.iam.models import iam_backends  # noqa: E402
+from moto.moto_server.werkzeug_app import (  # noqa: E402
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from moto.s3.models import s3_backends  # noqa: E402
+from moto.secretsmanager.models import secretsmanager_backends  # noqa: E402
+from moto.sqs.models import sqs_backends  # noqa: E402
+from werkzeug.serving import make_server  # noqa: E402
+
+from aws_front import Front  # noqa: E402
+
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sqs:*", "secretsmanager:*"], "Resource": "*"}],
+}
+
+
+class Handler(MotoRequestHandler):
+    # Connections are kept, as AWS does, and answers leave at once.
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--region", default="eu-central-1")
+    parser.add_argument("--bucket", action="append", default=[], metavar="NAME")
+    parser.add_argument("--versioned-bucket", action="append", default=[], metavar="NAME")
+    parser.add_argument("--queue", action="append", default=[], metavar="NAME")
+    parser.add_argument("--secret", action="append", default=[], metavar="NAME=TEXT")
+    return parser.parse_args()
+
+
+def make_user(region):
+    """A user that may do everything with the three services; from here on every request must be signed."""
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    iam.create_user(region, "local")
+    iam.put_user_policy("local", "everything", json.dumps(EVERYTHING))
+    key = iam.create_access_key("local")
+    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+    return key
+
+
+def make_resources(options):
+    s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    for name in options.bucket + options.versioned_bucket:
+        s3.create_bucket(name, options.region)
+    for name in options.versioned_bucket:
+        s3.put_bucket_versioning(name, "Enabled")
+    for name in options.queue:
+        sqs_backends[DEFAULT_ACCOUNT_ID][options.region].create_queue(name)
+    for secret in options.secret:
+        name, _, text = secret.partition("=")
+        secretsmanager_backends[DEFAULT_ACCOUNT_ID][options.region].create_secret(
+            name, text, None, None, None, None, None, [], False
+        )
+
+
+def end_with_standard_input():
+    while sys.stdin.buffer.read(65536):
+        pass
+    os._exit(0)
+
+
+def main():
+    options = arguments()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
+    # Started by us alone: nothing of it is left when our standard input ends, whatever the threads are doing.
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
+    key = make_user(options.region)
+    make_resources(options)
+    front = Front(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Handler)
+    ready = {
+        "endpoint": f"http://127.0.0.1:{server.server_port}",
+        "accessKeyID": key.access_key_id,
+        "secretAccessKey": key.secret_access_key,
+        "region": options.region,
+    }
+    print(json.dumps(ready), flush=True)
+    server.serve_forever()
+
+
+main()
