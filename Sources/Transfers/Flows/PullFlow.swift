@@ -1,0 +1,59 @@
+/// Takes a whole tree from the partner's server into the store, over one connection (rules P1 to P9).
+///
+/// The listing runs ahead of the transfers by a bounded number of files; a fixed number of workers take them, and the
+/// byte budget bounds what all of them hold. What was taken moves to `.done`; what has been there for longer than its
+/// retention is removed in the end.
+public struct PullFlow: Sendable {
+    private let plan: PullPlan
+    private let files: any RemoteFiles
+    private let store: any ObjectStore
+    private let clock: any Clock
+    private let observer: any TransferObserver
+
+    /// Makes a flow.
+    public init(
+        plan: PullPlan, files: any RemoteFiles, store: any ObjectStore, clock: any Clock,
+        observer: any TransferObserver
+    ) {
+        self.plan = plan
+        self.files = files
+        self.store = store
+        self.clock = clock
+        self.observer = observer
+    }
+
+    /// Runs once over the tree. Cancelling the task cuts off what is under way, in an orderly way; the summary comes
+    /// all the same. Nothing is thrown: what failed is in the summary.
+    public func run() async -> PullSummary {
+        let ledger = PullLedger(plan: plan, clock: clock, observer: observer)
+        let queue = BoundedQueue<Candidate>(limit: PullPlan.maximumWaitingFiles)
+        let walk = TreeWalk(plan: plan, files: files, clock: clock, ledger: ledger, queue: queue)
+        let transfer = FileTransfer(
+            plan: plan, files: files, store: store, clock: clock, ledger: ledger,
+            budget: ByteBudget(totalBytes: plan.budgetBytes))
+
+        async let walked = walk.run()
+        await withDiscardingTaskGroup { group in
+            for _ in 0..<plan.maximumFilesInFlight {
+                group.addTask { await work(queue, ledger, transfer) }
+            }
+        }
+        let withDone = await walked
+        let purge = Purge(plan: plan, files: files, store: store, clock: clock, ledger: ledger)
+        await purge.run(withDone)
+        return ledger.summary
+    }
+
+    /// Takes files until there are no more. When the run is stopped, or the time is too short for a file, the rest is
+    /// counted: the next run takes it (rule P7).
+    private func work(_ queue: BoundedQueue<Candidate>, _ ledger: PullLedger, _ transfer: FileTransfer) async {
+        while let candidate = await queue.next() {
+            let sizeBytes = candidate.version.sizeBytes ?? 0
+            if !ledger.isStopped && ledger.canFinish(sizeBytes: sizeBytes) {
+                await transfer.run(candidate)
+            } else {
+                ledger.remaining()
+            }
+        }
+    }
+}

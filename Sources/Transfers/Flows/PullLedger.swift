@@ -1,0 +1,131 @@
+import Synchronization
+
+/// Keeps the books of a run: everything that happens is counted here once and told to the observer.
+final class PullLedger: Sendable {
+    private struct State {
+        var summary = PullSummary()
+        var pace: Pace
+        var connectionLoss: RemoteFailure?
+        var warned: Set<String> = []
+    }
+
+    private let observer: any TransferObserver
+    private let clock: any Clock
+    private let startUptimeSeconds: Double
+    private let deadlineUptimeSeconds: Double?
+    private let state: Mutex<State>
+
+    /// A file that was begun before this part of the time was over and still did not finish is too big for one
+    /// invocation.
+    private static let earlyShare = 0.25
+
+    init(plan: PullPlan, clock: any Clock, observer: any TransferObserver) {
+        self.clock = clock
+        self.observer = observer
+        startUptimeSeconds = clock.uptimeSeconds
+        deadlineUptimeSeconds = plan.deadlineUptimeSeconds
+        state = Mutex(State(pace: Pace(deadlineUptimeSeconds: plan.deadlineUptimeSeconds)))
+    }
+
+    /// Whether nothing new may begin: the connection is lost or the task was cancelled.
+    var isStopped: Bool { Task.isCancelled || state.withLock { $0.connectionLoss != nil } }
+
+    /// Whether the time that is left is enough for a file of that size.
+    func canFinish(sizeBytes: UInt64) -> Bool {
+        let now = clock.uptimeSeconds
+        return state.withLock { $0.pace.canFinish(sizeBytes: sizeBytes, now: now) }
+    }
+
+    func began() {
+        let now = clock.uptimeSeconds
+        state.withLock { $0.pace.began(atUptimeSeconds: now) }
+    }
+
+    func transferred(_ receipt: TransferReceipt, afterSeconds seconds: Double) {
+        state.withLock { state in
+            state.summary.transferred += 1
+            state.summary.bytes += receipt.object.sizeBytes
+            state.pace.finished(bytes: receipt.object.sizeBytes, afterSeconds: seconds)
+        }
+        observer.transferred(receipt)
+    }
+
+    func left(_ path: RemotePath, because reason: LeftReason) {
+        state.withLock { $0.summary.left[reason.word, default: 0] += 1 }
+        observer.left(path, because: reason)
+    }
+
+    func remaining() {
+        state.withLock { $0.summary.remaining += 1 }
+    }
+
+    func listingCutShort() {
+        state.withLock { $0.summary.isListingComplete = false }
+    }
+
+    func purged(_ path: RemotePath) {
+        state.withLock { $0.summary.purged += 1 }
+        observer.purged(path)
+    }
+
+    func warning(_ message: String, path: RemotePath? = nil) { observer.warning(message, path: path) }
+
+    /// Warns once in a run, whatever the number of files it concerns.
+    func warningOnce(_ message: String, path: RemotePath) {
+        if state.withLock({ $0.warned.insert(message).inserted }) { observer.warning(message, path: path) }
+    }
+
+    func failed(_ path: RemotePath, _ reason: String) {
+        let failure = TransferFailure(path: path, reason: reason)
+        state.withLock { state in
+            state.summary.failed += 1
+            if state.summary.failures.count < PullSummary.maximumFailures { state.summary.failures.append(failure) }
+        }
+        observer.failed(failure)
+    }
+
+    /// Notes what an operation on the server answered. The loss of the connection fails the run once; whoever else
+    /// meets it afterwards remains for the next run.
+    func failed(_ path: RemotePath, _ failure: RemoteFailure, startedAt startSeconds: Double?) {
+        switch failure.reason {
+        case .connectionLost:
+            let isFirst = state.withLock { state in
+                defer { state.connectionLoss = state.connectionLoss ?? failure }
+                return state.connectionLoss == nil
+            }
+            if isFirst { failed(path, failure.message) } else { remaining() }
+        case .cancelled:
+            cutOff(path, startedAt: startSeconds)
+        case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed:
+            failed(path, failure.message)
+        }
+    }
+
+    func failed(_ path: RemotePath, _ failure: StoreFailure, startedAt startSeconds: Double?) {
+        if failure.reason == .cancelled {
+            cutOff(path, startedAt: startSeconds)
+        } else {
+            failed(path, failure.message)
+        }
+    }
+
+    /// A file that was cut off at the deadline. It remains, unless it had nearly all of the time: then no run could
+    /// ever carry it, and that must be said.
+    private func cutOff(_ path: RemotePath, startedAt startSeconds: Double?) {
+        guard let deadlineUptimeSeconds, let startSeconds else { return remaining() }
+        let wholeSeconds = deadlineUptimeSeconds - startUptimeSeconds
+        guard startSeconds - startUptimeSeconds <= wholeSeconds * Self.earlyShare else { return remaining() }
+        let hadSeconds = Int(deadlineUptimeSeconds - startSeconds)
+        failed(
+            path,
+            "it did not finish in the \(hadSeconds) s that this invocation had for it: give the function a longer "
+                + "timeout, or more memory, with which Lambda gives it more of a processor")
+    }
+
+    var summary: PullSummary {
+        let now = clock.uptimeSeconds
+        var summary = state.withLock { $0.summary }
+        summary.durationMilliseconds = Int64((now - startUptimeSeconds) * 1000)
+        return summary
+    }
+}

@@ -1,0 +1,46 @@
+/// What a run of pull is asked to do.
+public struct PullPlan: Sendable {
+    /// SFTP_SOURCE_DIR: the tree that is pulled.
+    public var sourceDirectory: RemotePath
+    /// SFTP_TARGET_S3_PREFIX.
+    public var keys: KeyMapping
+    /// Which files are taken now.
+    public var selection: Selection
+    /// How long a file stays in `.done`, in days counted from its transfer; 0 keeps it for ever.
+    public var retentionDays: Int64
+    /// The `synced-from` of every object: host:port:user (rule P8).
+    public var origin: String
+    /// The bytes that may be in flight at once, see `ByteBudget`.
+    public var budgetBytes: Int
+    /// When no new file may begin, on `Clock.uptimeSeconds`; nil without a deadline. Whoever runs the flow cancels it
+    /// then; what is cut off is counted, and the summary still comes.
+    public var deadlineUptimeSeconds: Double?
+    /// How many files are in flight at once.
+    public var maximumFilesInFlight = 128
+    /// How many directories are listed at once.
+    public var maximumDirectoriesInFlight = 16
+
+    /// Makes a plan.
+    public init(
+        sourceDirectory: RemotePath, keys: KeyMapping, selection: Selection, retentionDays: Int64, origin: String,
+        budgetBytes: Int, deadlineUptimeSeconds: Double? = nil
+    ) {
+        self.sourceDirectory = sourceDirectory
+        self.keys = keys
+        self.selection = selection
+        self.retentionDays = retentionDays
+        self.origin = origin
+        self.budgetBytes = budgetBytes
+        self.deadlineUptimeSeconds = deadlineUptimeSeconds
+    }
+
+    /// How deep below the source directory directories are entered: real trees are not deeper, and a server that
+    /// makes up ever deeper ones is not followed for ever.
+    public static let maximumDepth = 64
+    /// The longest path that is followed, in bytes; Linux has the same limit.
+    public static let maximumPathBytes = 4096
+    /// How many directories may wait to be listed.
+    public static let maximumWaitingDirectories = 100_000
+    /// How many listed files may wait for a worker: the listing runs ahead by no more.
+    public static let maximumWaitingFiles = 1024
+}

@@ -1,0 +1,30 @@
+/// What a run of pull did. Encoded, it is the function's answer.
+public struct PullSummary: Sendable, Hashable, Encodable {
+    /// Files that were stored and moved.
+    public var transferred = 0
+    /// Their bytes.
+    public var bytes: UInt64 = 0
+    /// Files that stay where they are without a failure, by the word of their `LeftReason`.
+    public var left: [String: Int] = [:]
+    /// Files removed from `.done` after their retention.
+    public var purged = 0
+    /// Things that failed.
+    public var failed = 0
+    /// Files that were found and not begun, or cut off, because the time was up: the next run takes them.
+    public var remaining = 0
+    /// Whether the whole tree was listed. When not, `remaining` counts only what had been found.
+    public var isListingComplete = true
+    /// The first failures, at most `maximumFailures` of them.
+    public var failures: [TransferFailure] = []
+    /// How long the run took.
+    public var durationMilliseconds: Int64 = 0
+
+    /// How many failures are listed one by one.
+    public static let maximumFailures = 100
+
+    /// Makes an empty summary.
+    public init() {}
+
+    /// Whether the invocation fails (rule P6).
+    public var isFailure: Bool { failed > 0 }
+}

@@ -1,0 +1,109 @@
+/// Removes what has been in `.done` for longer than its retention (rule P5). It runs after the transfers, so that
+/// nothing arrives in a `.done` while it is looked at.
+struct Purge: Sendable {
+    let plan: PullPlan
+    let files: any RemoteFiles
+    let store: any ObjectStore
+    let clock: any Clock
+    let ledger: PullLedger
+
+    private static let maximumAtOnce = 16
+    private static let secondsPerDay: Int64 = 86_400
+    /// With less time left, nothing is begun any more.
+    private static let marginSeconds = 5.0
+
+    /// Goes through these directories' `.done`. What cannot be removed stays and is warned of: it fails nothing.
+    func run(_ directories: [SourceDirectory]) async {
+        guard plan.retentionDays > 0 else { return }
+        let cutoff = clock.now + -plan.retentionDays * Self.secondsPerDay
+        await withTaskGroup(of: Void.self) { group in
+            for (index, directory) in directories.enumerated() {
+                if index >= Self.maximumAtOnce { await group.next() }
+                guard mayBegin else { return }
+                group.addTask { await purge(directory, before: cutoff) }
+            }
+        }
+    }
+
+    private var mayBegin: Bool {
+        guard !ledger.isStopped else { return false }
+        guard let deadline = plan.deadlineUptimeSeconds else { return true }
+        return clock.uptimeSeconds + Self.marginSeconds < deadline
+    }
+
+    private func purge(_ directory: SourceDirectory, before cutoff: UnixTime) async {
+        do {
+            let listing = try await files.openDirectory(directory.done)
+            do {
+                while mayBegin, let entries = try await listing.next() {
+                    try await purge(entries, of: directory, before: cutoff)
+                }
+            } catch {
+                await listing.close()
+                throw error
+            }
+            await listing.close()
+        } catch {
+            ledger.warning("the purge of .done stopped: \(error)", path: directory.done)
+        }
+    }
+
+    private func purge(
+        _ entries: [RemoteEntry], of directory: SourceDirectory, before cutoff: UnixTime
+    ) async throws(RemoteFailure) {
+        let failure = await withTaskGroup(of: RemoteFailure?.self) { group in
+            var underWay = 0
+            var first: RemoteFailure?
+            for entry in entries {
+                guard case .entry(let name, let attributes) = entry, isPast(attributes, cutoff), mayBegin else {
+                    continue
+                }
+                if underWay >= Self.maximumAtOnce {
+                    let ended = await group.next() ?? nil
+                    first = first ?? ended
+                    underWay -= 1
+                }
+                underWay += 1
+                group.addTask { await purgeFile(name, of: directory, before: cutoff) }
+            }
+            while let ended = await group.next() { first = first ?? ended }
+            return first
+        }
+        if let failure { throw failure }
+    }
+
+    private func isPast(_ attributes: RemoteAttributes?, _ cutoff: UnixTime) -> Bool {
+        guard let attributes, attributes.kind == .file, let modified = attributes.version.modified else { return false }
+        return modified < cutoff
+    }
+
+    private func purgeFile(
+        _ name: RemoteName, of directory: SourceDirectory, before cutoff: UnixTime
+    ) async -> RemoteFailure? {
+        let path = directory.done.appending(name)
+        let key: ObjectKey
+        do {
+            key = try plan.keys.key(forRelative: directory.relativePath(of: name))
+        } catch {
+            return nil  // It never was an object of ours, so it was never transferred: not ours to remove.
+        }
+        do {
+            // A younger object: this name was transferred again since, by a server that does not let us set times.
+            if let object = try await store.head(key), object.lastModified >= cutoff { return nil }
+        } catch {
+            ledger.warning("it stays in .done, since its object cannot be looked at: \(error.message)", path: path)
+            return nil
+        }
+        do {
+            // Once more, right before the removal: a later transfer may have replaced it.
+            guard isPast(try await files.attributes(of: path), cutoff) else { return nil }
+            try await files.removeFile(path)
+            ledger.purged(path)
+            return nil
+        } catch {
+            if error.reason == .connectionLost { return error }
+            ledger.warning("it stays in .done: \(error.message)", path: path)
+            return nil
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Synchronization
+
+/// A directory of the tree while it is pulled: where it is, and its `.done`, which is made when first needed.
+final class SourceDirectory: Sendable {
+    let path: RemotePath
+    /// The path below the source directory: empty for that one itself.
+    let relative: [UInt8]
+    let depth: Int
+    let done: RemotePath
+
+    private enum Making {
+        case notBegun
+        case underWay([CheckedContinuation<Result<Void, RemoteFailure>, Never>])
+        case over(Result<Void, RemoteFailure>)
+    }
+
+    private let making = Mutex(Making.notBegun)
+
+    init(path: RemotePath, relative: [UInt8] = [], depth: Int = 0) {
+        self.path = path
+        self.relative = relative
+        self.depth = depth
+        done = path.appending(.done)
+    }
+
+    func relativePath(of name: RemoteName) -> [UInt8] {
+        relative.isEmpty ? name.bytes : relative + [UInt8(ascii: "/")] + name.bytes
+    }
+
+    func subdirectory(_ name: RemoteName) -> SourceDirectory {
+        SourceDirectory(path: path.appending(name), relative: relativePath(of: name), depth: depth + 1)
+    }
+
+    /// The listing has shown that `.done` is there.
+    func doneExists() {
+        making.withLock { if case .notBegun = $0 { $0 = .over(.success(())) } }
+    }
+
+    /// Makes `.done` unless that was done: the first caller sends the request, the others wait for its answer.
+    func makeDone(on files: any RemoteFiles) async throws(RemoteFailure) {
+        let isFirst = making.withLock { making in
+            guard case .notBegun = making else { return false }
+            making = .underWay([])
+            return true
+        }
+        try await (isFirst ? sendMake(on: files) : answerToMake()).get()
+    }
+
+    private func sendMake(on files: any RemoteFiles) async -> Result<Void, RemoteFailure> {
+        let result: Result<Void, RemoteFailure>
+        do {
+            try await files.makeDirectory(done)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        let waiting = making.withLock { making in
+            defer { making = .over(result) }
+            if case .underWay(let waiting) = making { return waiting }
+            return []
+        }
+        for continuation in waiting { continuation.resume(returning: result) }
+        return result
+    }
+
+    private func answerToMake() async -> Result<Void, RemoteFailure> {
+        await withCheckedContinuation { continuation in
+            let known: Result<Void, RemoteFailure>? = making.withLock { making in
+                switch making {
+                case .over(let result): return result
+                case .underWay(let waiting): making = .underWay(waiting + [continuation])
+                case .notBegun: preconditionFailure("whoever is not the first comes after the first")
+                }
+                return nil
+            }
+            if let known { continuation.resume(returning: known) }
+        }
+    }
+}

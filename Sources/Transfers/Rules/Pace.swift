@@ -1,0 +1,45 @@
+/// How fast this run is, and so whether a file that is begun now can finish in time (rule P7).
+///
+/// Before the first file has finished nothing is known, and everything may begin: a run that dared nothing would never
+/// learn. What then does not finish is cut off in an orderly way and reported.
+struct Pace: Sendable {
+    /// When no new file may begin and the rest is cut off, on the clock's `uptimeSeconds`; nil without a deadline.
+    let deadlineUptimeSeconds: Double?
+    /// When the first file began.
+    private var beganUptimeSeconds: Double?
+    private var finishedBytes: UInt64 = 0
+    private var finishedFiles = 0
+    /// The time a file takes apart from its bytes: a moving average over the last ones.
+    private var perFileSeconds = 0.0
+
+    /// How much longer than estimated a file may take.
+    private static let slack = 1.5
+    /// The weight of the newest file in the average.
+    private static let newestWeight = 0.1
+
+    init(deadlineUptimeSeconds: Double?) { self.deadlineUptimeSeconds = deadlineUptimeSeconds }
+
+    mutating func began(atUptimeSeconds now: Double) {
+        beganUptimeSeconds = beganUptimeSeconds ?? now
+    }
+
+    mutating func finished(bytes: UInt64, afterSeconds seconds: Double) {
+        finishedBytes += bytes
+        finishedFiles += 1
+        // Only files of one piece tell what a file costs apart from its bytes.
+        guard bytes <= UInt64(PartPlan.partBytes) else { return }
+        perFileSeconds = finishedFiles == 1 ? seconds : perFileSeconds + Self.newestWeight * (seconds - perFileSeconds)
+    }
+
+    func canFinish(sizeBytes: UInt64, now: Double) -> Bool {
+        guard let deadlineUptimeSeconds else { return true }
+        let leftSeconds = deadlineUptimeSeconds - now
+        guard leftSeconds > 0 else { return false }
+        guard let beganUptimeSeconds, finishedFiles > 0, now > beganUptimeSeconds else { return true }
+        let bytesPerSecond = Double(finishedBytes) / (now - beganUptimeSeconds)
+        // The bytes of a small file are in its time per file already.
+        let isSmall = sizeBytes <= UInt64(PartPlan.partBytes)
+        let bytesSeconds = isSmall || bytesPerSecond == 0 ? 0 : Double(sizeBytes) / bytesPerSecond
+        return (perFileSeconds + bytesSeconds) * Self.slack < leftSeconds
+    }
+}

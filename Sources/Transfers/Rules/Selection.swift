@@ -1,0 +1,50 @@
+/// Which files of the tree are taken now (rules P3 and P6, SFTP_INCLUDE and SFTP_EXCLUDE).
+public struct Selection: Sendable {
+    /// When not empty, only files that match one of them are taken.
+    public var include: [Glob]
+    /// Files that match one of them are left, and directories that match one are not entered.
+    public var exclude: [Glob]
+    /// A younger file may still be written: it waits.
+    public var minimumAgeSeconds: Int64
+
+    /// Makes a selection.
+    public init(include: [Glob] = [], exclude: [Glob] = [], minimumAgeSeconds: Int64 = 0) {
+        self.include = include
+        self.exclude = exclude
+        self.minimumAgeSeconds = minimumAgeSeconds
+    }
+
+    /// Why a file is not taken now.
+    public enum Exception: String, Hashable, Sendable, CaseIterable {
+        /// SFTP_INCLUDE or SFTP_EXCLUDE leaves it out.
+        case excluded
+        /// It is younger than the minimum age, or its time lies in the future.
+        case young
+        /// A minimum age is asked for and the server does not say how old it is.
+        case ageUnknown
+        /// A symbolic link.
+        case symbolicLink
+        /// A device, pipe or socket.
+        case special
+        /// The server does not say what it is, even when asked.
+        case kindUnknown
+        /// Its name holds `/` or NUL, or is empty.
+        case unsafeName
+        /// A file named `.done` stands where the directory of that name belongs.
+        case reservedName
+    }
+
+    /// Nil when the file is to be taken.
+    public func exception(forRelative path: [UInt8], version: FileVersion, now: UnixTime) -> Exception? {
+        if exclude.contains(where: { $0.matches(path) }) { return .excluded }
+        if !include.isEmpty && !include.contains(where: { $0.matches(path) }) { return .excluded }
+        guard minimumAgeSeconds > 0 else { return nil }
+        guard let modified = version.modified else { return .ageUnknown }
+        return modified + minimumAgeSeconds > now ? .young : nil
+    }
+
+    /// Whether a directory is entered.
+    public func entersDirectory(relative path: [UInt8]) -> Bool {
+        !exclude.contains { $0.matches(path) }
+    }
+}
