@@ -1,0 +1,100 @@
+/// What a client is told besides where to connect.
+public struct SFTPClientOptions: Hashable, Sendable {
+    /// How long the server may send nothing at all while it owes an answer. Then the connection is closed.
+    public var operationTimeoutSeconds: Int
+
+    /// Makes options.
+    public init(operationTimeoutSeconds: Int = 30) { self.operationTimeoutSeconds = operationTimeoutSeconds }
+}
+
+/// A connection to an SFTP server (version 3, draft-ietf-secsh-filexfer-02), for any number of tasks at once: their
+/// requests are in flight together on the one connection.
+///
+/// Every operation throws `SFTPError`: reason `.status` when the server refuses, `.cancelled` when the task is
+/// cancelled, at once, while what was sent may still happen; else what ended the connection, and then every later call
+/// fails with the same error. Must be closed with `close()`.
+public final class SFTPClient: Sendable {
+    /// What the server said of itself.
+    public let server: SFTPServerInfo
+
+    let connection: SFTPConnection
+    private let channel: any Channel
+
+    private init(server: SFTPServerInfo, connection: SFTPConnection, channel: any Channel) {
+        self.server = server
+        self.connection = connection
+        self.channel = channel
+    }
+
+    /// Opens a channel and agrees on the version. The server's limits are asked for without waiting for the answer.
+    static func connect(
+        opener: any ChannelOpener, options: SFTPClientOptions = SFTPClientOptions(),
+        constants: EngineConstants = EngineConstants(),
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+    ) async throws(SFTPError) -> SFTPClient {
+        var constants = constants
+        constants.operationTimeout = .seconds(options.operationTimeoutSeconds)
+        let connection = SFTPConnection(constants: constants, now: now)
+        let channel = try await opener.open(handler: connection)
+        connection.attach(channel)
+        do {
+            let server = try await connection.started()
+            return SFTPClient(server: server, connection: connection, channel: channel)
+        } catch {
+            await channel.close()
+            throw error
+        }
+    }
+
+    /// Ends the connection: everything that waits fails with `.cancelled`. Returns when it is down, within the short
+    /// time that the transport allows; harmless when called again.
+    public func close() async {
+        connection.end(SFTPError(.operation, .cancelled, "the client was closed"))
+        await channel.close()
+    }
+
+    /// Whether the server offers the extension.
+    public func supports(_ name: SFTPExtension) -> Bool { server.supports(name) }
+
+    /// The server's limits as far as they are known by now; all 0 before its answer and when it does not say.
+    public var knownLimits: SFTPLimits { connection.limits }
+
+    // MARK: Flights
+
+    /// Puts requests on the wire, in this order and without waiting in between; item n of the flight is the reply to
+    /// request n. Never waits and never fails: what goes wrong, the flight's replies say. Cancelling the task does not
+    /// hold requests back that are submitted.
+    ///
+    /// READ and WRITE wait for their window and let requests of other calls pass; those of this call keep their order.
+    /// Requests of different calls have no order among them: what must follow, submit together or after the reply.
+    public func submit(_ requests: [SFTPRequest]) -> SFTPFlight {
+        SFTPFlight(Flight(requests: requests), on: connection)
+    }
+
+    /// Reads a range and sends `requests` right behind its last READ. Item 0 is the range, `.content`, shorter than
+    /// asked for only at the end of the file; item n is the reply to `requests[n - 1]`.
+    ///
+    /// The range is read by many READs at once, of the size the server allows, at most 4 MiB under way over all files,
+    /// first come, first served. Short answers are completed by further READs, which then stand behind `requests`:
+    /// `SFTPContent.wasCompletedLater` says so. When a READ fails, or the range is given up, of `requests` not sent
+    /// by then only `.close` still is.
+    public func submitRead(
+        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int, then requests: [SFTPRequest] = []
+    ) -> SFTPFlight {
+        let range = ReadOperation(handle, from: offset, countBytes: countBytes)
+        return SFTPFlight(Flight(read: range, requests: requests), on: connection)
+    }
+
+    /// Writes the pieces one behind the other and sends `requests` right behind the last WRITE. Item 0 is the range,
+    /// `.ok` or its first failure, known when every WRITE that was sent has been answered; item n is the reply to
+    /// `requests[n - 1]`.
+    ///
+    /// At most 2 MiB are under way over all files, first come, first served. After a WRITE failed none is sent any
+    /// more, and of `requests` not sent by then only `.close` still is. But `requests` may be on the wire when a WRITE
+    /// turns out to have failed: never put a rename there (rule U4).
+    public func submitWrite(
+        _ handle: SFTPHandle, at offset: UInt64, _ pieces: [[UInt8]], then requests: [SFTPRequest] = []
+    ) -> SFTPFlight {
+        SFTPFlight(Flight(write: WriteOperation(handle, at: offset, pieces), requests: requests), on: connection)
+    }
+}
