@@ -1,0 +1,188 @@
+import Synchronization
+import Transfers
+
+/// A directory of an `InMemoryTree` being listed: the names are those that were there when it was opened, what is
+/// said of each is read when its batch is asked for, and a name that is gone by then is left out, as OpenSSH does.
+final class InMemoryListing: RemoteListing {
+    private struct State {
+        var names: ArraySlice<[UInt8]>
+        var extraNames: [[UInt8]]
+        var isClosed = false
+        var hasEnded = false
+    }
+
+    private let connection: InMemoryRemoteFiles
+    private let path: RemotePath
+    private let state: Mutex<State>
+
+    init(connection: InMemoryRemoteFiles, path: RemotePath, names: [[UInt8]]) {
+        self.connection = connection
+        self.path = path
+        let extraNames = connection.tree.state.withLock { $0.extraNames[path] ?? [] }
+        state = Mutex(State(names: names[...], extraNames: extraNames))
+    }
+
+    func next() async throws(RemoteFailure) -> [RemoteEntry]? {
+        try await connection.perform("next", path) { () throws(RemoteFailure) in
+            let misuse = state.withLock { state in
+                state.isClosed ? "next of \(path) after close" : state.hasEnded ? "next of \(path) after its end" : nil
+            }
+            if let misuse {
+                connection.state.withLock { $0.counters.misuses.append(misuse) }
+                throw RemoteFailure(.failed, misuse)
+            }
+            return takeBatch()
+        }
+    }
+
+    private func takeBatch() -> [RemoteEntry]? {
+        state.withLock { state in
+            var batch: [RemoteEntry] = []
+            for name in state.extraNames where name != Array(".".utf8) && name != Array("..".utf8) {
+                batch.append(.refused(name))
+            }
+            state.extraNames = []
+            while batch.count < connection.behaviour.batchCount, let bytes = state.names.popFirst() {
+                guard let name = RemoteName(bytes: bytes) else { continue }
+                guard var attributes = connection.look(at: path.appending(name)) else { continue }
+                if connection.behaviour.listingOmitsSizes { attributes.version.sizeBytes = nil }
+                if connection.behaviour.listingOmitsTimes { attributes.version.modified = nil }
+                batch.append(.entry(name, attributes))
+            }
+            state.hasEnded = batch.isEmpty && state.names.isEmpty
+            return state.hasEnded ? nil : batch
+        }
+    }
+
+    func close() async {
+        let isFirst = state.withLock { state in
+            defer { state.isClosed = true }
+            return !state.isClosed
+        }
+        connection.state.withLock { connection in
+            if isFirst {
+                connection.counters.openDirectories -= 1
+            } else {
+                connection.counters.misuses.append("second close of \(path)")
+            }
+        }
+        // That a server refuses to close changes nothing: nobody can do anything about it.
+        try? await connection.step(.before, "closeDirectory", path)
+    }
+}
+
+/// A file of an `InMemoryTree` open for reading.
+final class InMemoryReader: RemoteFileReader {
+    private let connection: InMemoryRemoteFiles
+    private let path: RemotePath
+    private let identity: InMemoryTree.Identity
+    private let expected: FileVersion
+    private let isClosed = Mutex(false)
+
+    init(
+        connection: InMemoryRemoteFiles, path: RemotePath, identity: InMemoryTree.Identity, expected: FileVersion
+    ) {
+        self.connection = connection
+        self.path = path
+        self.identity = identity
+        self.expected = expected
+    }
+
+    func read(
+        from offset: UInt64, countBytes: Int, verifyingEnd: Bool
+    ) async throws(RemoteFailure) -> [[UInt8]] {
+        connection.gauge?.add(countBytes)
+        do throws(RemoteFailure) {
+            return try await connection.perform("read", path) { () throws(RemoteFailure) in
+                let pieces = try await readPieces(from: Int(offset), countBytes: countBytes)
+                if verifyingEnd {
+                    try await connection.step(.before, "verify", path)
+                    try verify(endsAt: offset + UInt64(countBytes))
+                }
+                connection.state.withLock { $0.counters.bytesRead += UInt64(countBytes) }
+                return pieces
+            }
+        } catch {
+            connection.gauge?.add(-countBytes)
+            throw error
+        }
+    }
+
+    /// Each piece shows the file at its own moment, as the requests of a real read do.
+    private func readPieces(from start: Int, countBytes: Int) async throws(RemoteFailure) -> [[UInt8]] {
+        var pieces: [[UInt8]] = []
+        var offset = start
+        let end = start + countBytes
+        while offset < end {
+            try await connection.step(.before, "piece", path)
+            if isClosed.withLock({ $0 }) { throw RemoteFailure(.failed, "read \(path): the file is closed") }
+            let pieceEnd = min(end, offset + connection.behaviour.pieceBytes)
+            let bytes = content
+            guard bytes.count >= pieceEnd else {
+                throw RemoteFailure(.changed, "read \(path): it ends at \(bytes.count), not at \(end) or later")
+            }
+            pieces.append(Array(bytes[offset..<pieceEnd]))
+            offset = pieceEnd
+        }
+        return pieces
+    }
+
+    private func verify(endsAt end: UInt64) throws(RemoteFailure) {
+        let sizeBytes = UInt64(content.count)
+        guard sizeBytes == end else {
+            throw RemoteFailure(.changed, "read \(path): it has \(sizeBytes) bytes, not \(end)")
+        }
+        if let size = expected.sizeBytes, size != sizeBytes {
+            throw RemoteFailure(.changed, "read \(path): it has \(sizeBytes) bytes, not the listed \(size)")
+        }
+        let modified = connection.tree.state.withLock { $0.nodes[identity]?.modified }
+        if let time = expected.modified, !connection.behaviour.omitsVersions, time != modified {
+            throw RemoteFailure(.changed, "read \(path): its time is not the listed one")
+        }
+    }
+
+    private var content: [UInt8] {
+        connection.tree.state.withLock { state in
+            if case .file(let bytes) = state.nodes[identity]?.content { bytes } else { [] }
+        }
+    }
+
+    func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile {
+        countClose()
+        return try await connection.perform("closeAndMove", path) { () throws(RemoteFailure) in
+            try await connection.step(.before, "rename", path)
+            try connection.rename(path, to: target, replacing: true)
+            var moved = MovedFile(seen: nil)
+            do throws(RemoteFailure) {
+                try await connection.step(.before, "look", target)
+                moved.seen = connection.behaviour.movesBlindly ? nil : connection.look(at: target)
+            } catch  where error.reason != .connectionLost {
+                // A server that does not tell what is there: the port says nil.
+                moved.seen = nil
+            }
+            do throws(RemoteFailure) {
+                try await connection.step(.before, "setTime", target)
+                try connection.setTime(target, time)
+            } catch  where error.reason != .connectionLost {
+                moved.timeFailure = error
+            }
+            return moved
+        }
+    }
+
+    func close() async {
+        guard countClose() else { return }
+        // That a server refuses to close changes nothing: nobody can do anything about it.
+        try? await connection.step(.before, "close", path)
+    }
+
+    @discardableResult
+    private func countClose() -> Bool {
+        let isFirst = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+        if isFirst { connection.state.withLock { $0.counters.openFiles -= 1 } }
+        return isFirst
+    }
+}

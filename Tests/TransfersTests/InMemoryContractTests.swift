@@ -1,0 +1,45 @@
+import TestKit
+import Testing
+import Transfers
+
+/// The fakes keep the promises of the ports, so that what the other tests show with them is worth something.
+@Suite struct InMemoryContractTests {
+    @Test(arguments: RemoteFilesContract.Promise.allCases)
+    func remoteFilesKeepPromise(_ promise: RemoteFilesContract.Promise) async throws {
+        try await contract(InMemoryRemoteFiles.Behaviour()).check(promise)
+    }
+
+    @Test(arguments: RemoteFilesContract.Promise.allCases)
+    func tersestRemoteFilesKeepPromise(_ promise: RemoteFilesContract.Promise) async throws {
+        var behaviour = InMemoryRemoteFiles.Behaviour()
+        behaviour.batchCount = 1
+        behaviour.pieceBytes = 1000
+        behaviour.listingOmitsSizes = true
+        behaviour.listingOmitsTimes = true
+        behaviour.omitsVersions = true
+        behaviour.refusesTimes = .denied
+        behaviour.movesBlindly = true
+        try await contract(behaviour).check(promise)
+    }
+
+    @Test(arguments: ObjectStoreContract.Promise.allCases)
+    func objectStoreKeepsPromise(_ promise: ObjectStoreContract.Promise) async throws {
+        let store = InMemoryObjectStore()
+        let bucket = ObjectStoreContract.Bucket(
+            read: { store.current($0.text)?.bytes }, openUploadsCount: { _ in store.openUploadsCount })
+        try await ObjectStoreContract(store: store, bucket: bucket).check(promise)
+    }
+
+    private func contract(_ behaviour: InMemoryRemoteFiles.Behaviour) -> RemoteFilesContract {
+        let tree = InMemoryTree()
+        tree.makeDirectory("/work")
+        return RemoteFilesContract(
+            root: "/work",
+            partner: RemoteFilesContract.Partner(
+                put: { tree.put($0, $1, modified: $2) }, overwrite: { tree.overwrite($0, $1, modified: $2) },
+                read: { tree.read($0) }, modified: { tree.modified($0) }, remove: { tree.remove($0) },
+                makeDirectory: { tree.makeDirectory($0) }, makeLink: { tree.makeLink($0, to: $1) }),
+            makeFiles: { InMemoryRemoteFiles(tree, behaviour: behaviour) },
+            lose: { ($0 as? InMemoryRemoteFiles)?.loseConnection() })
+    }
+}
