@@ -1,0 +1,211 @@
+import Foundation
+import HTTP
+import Synchronization
+import TestKit
+import Testing
+
+/// Gives prepared pieces and remembers how many it was asked for.
+private final class ListSource: HTTPBodySource {
+    struct Broken: Error {}
+
+    private let pieces: [[UInt8]]
+    private let failsAtEnd: Bool
+    private let position = Mutex(0)
+    private let beforePiece: @Sendable (Int) async throws -> Void
+
+    init(
+        _ pieces: [[UInt8]], failsAtEnd: Bool = false,
+        beforePiece: @escaping @Sendable (Int) async throws -> Void = { _ in }
+    ) {
+        self.pieces = pieces
+        self.failsAtEnd = failsAtEnd
+        self.beforePiece = beforePiece
+    }
+
+    var askedCount: Int { position.withLock { $0 } }
+
+    func next() async throws -> [UInt8]? {
+        let index = position.withLock { position in
+            defer { position += 1 }
+            return position
+        }
+        try await beforePiece(index)
+        if index < pieces.count { return pieces[index] }
+        if failsAtEnd { throw Broken() }
+        return nil
+    }
+}
+
+@Suite("HTTPClient: request bodies")
+struct HTTPRequestBodyTests {
+    private let client = makeClient()
+
+    @Test func largeBufferedBodyArrivesWhole() async throws {
+        let server = try ScriptedHTTPServer(answering: { .init(200, text: String($0.body.count)) })
+        defer { server.stop() }
+        let pieces = (0..<40).map { number in [UInt8](repeating: UInt8(number), count: 300_001 + number) }
+        let response = try await client.execute(HTTPRequest(.put, server.url, body: .buffered(pieces)))
+        #expect(response.status == 200)
+        #expect(server.requests.first?.body == Array(pieces.joined()))
+        #expect(server.requests.first?.headers["Expect"] == nil)
+    }
+
+    @Test func streamedBodyArrivesWhole() async throws {
+        let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
+        defer { server.stop() }
+        let pieces = [[1], [], [UInt8](repeating: 2, count: 3_000_000), [3, 4], [UInt8](repeating: 5, count: 70_000)]
+        let whole = Array(pieces.joined())
+        let source = ListSource(pieces)
+        let body = HTTPRequestBody.stream(lengthBytes: UInt64(whole.count), source: source)
+        #expect(try await client.execute(HTTPRequest(.put, server.url, body: body)).status == 200)
+        #expect(server.requests.first?.body == whole)
+        #expect(server.requests.first?.headers["Content-Length"] == String(whole.count))
+        // The last look is for the end.
+        #expect(source.askedCount == pieces.count + 1)
+    }
+
+    @Test func streamedBodyOfNothingIsSent() async throws {
+        let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
+        defer { server.stop() }
+        let body = HTTPRequestBody.stream(lengthBytes: 0, source: ListSource([[]]))
+        #expect(try await client.execute(HTTPRequest(.put, server.url, body: body)).status == 200)
+        #expect(server.requests.first?.headers["Content-Length"] == "0")
+    }
+
+    @Test func sourceIsAskedOnePieceAhead() async throws {
+        let gate = ScriptedHTTPServer.Gate()
+        let server = try ScriptedHTTPServer { exchange in
+            try gate.wait()
+            try exchange.respond(200)
+        }
+        defer { server.stop() }
+        defer { gate.open() }
+        // Larger than what the sockets' buffers hold, so that the upload stops while the server does not read.
+        let count = 64
+        let source = ListSource(Array(repeating: [UInt8](repeating: 1, count: 1 << 20), count: count))
+        let body = HTTPRequestBody.stream(lengthBytes: UInt64(count) << 20, source: source)
+        async let response = client.execute(HTTPRequest(.put, server.url, body: body))
+        try await server.waitForRequests(1)
+        try await waitUntilSteady { source.askedCount }
+        #expect(source.askedCount < count / 2)
+        gate.open()
+        #expect(try await response.status == 200)
+        #expect(server.requests.first?.bodyBytes == UInt64(count) << 20)
+    }
+
+    @Test(arguments: [
+        (lengthBytes: 10, pieces: [[1, 2, 3]], fails: false),
+        (lengthBytes: 10, pieces: [[1, 2, 3]], fails: true),
+        (lengthBytes: 4, pieces: [[1, 2, 3], [4, 5]], fails: false),
+        (lengthBytes: 3, pieces: [[1, 2, 3], [], [4]], fails: false),
+        (lengthBytes: 3, pieces: [[1, 2, 3]], fails: true),
+        (lengthBytes: 0, pieces: [[1]], fails: false),
+        (lengthBytes: 1, pieces: Array(repeating: [], count: 2_000), fails: false),
+    ])
+    func sourceThatBreaksItsWordFailsTheRequest(lengthBytes: UInt64, pieces: [[UInt8]], fails: Bool) async throws {
+        let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
+        defer { server.stop() }
+        let source = ListSource(pieces, failsAtEnd: fails)
+        let body = HTTPRequestBody.stream(lengthBytes: lengthBytes, source: source)
+        let error = try await failure { () throws(HTTPError) in
+            try await client.execute(HTTPRequest(.put, server.url, body: body))
+        }
+        #expect(error.kind == .bodySource)
+        // No server has seen a whole body.
+        try await server.waitForOpenConnections(atMost: 0)
+        #expect(server.requests.allSatisfy { $0.bodyBytes < max(1, lengthBytes) })
+    }
+
+    @Test func errorAnswerEndsAnUploadWhoseSourceIsSlow() async throws {
+        let server = try ScriptedHTTPServer { exchange in
+            try exchange.discardBody(1)
+            try exchange.sendResponse(.init(403, headers: ["Connection": "close"], text: "denied"))
+            exchange.close()
+        }
+        defer { server.stop() }
+        let source = ListSource([[1], [2]]) { index in
+            if index == 1 { try await Task.sleep(for: .seconds(3_600)) }
+        }
+        let body = HTTPRequestBody.stream(lengthBytes: 2, source: source)
+        let response = try await client.execute(HTTPRequest(.put, server.url, body: body))
+        #expect(response.status == 403)
+        #expect(try await response.body.collect(upTo: 100) == Array("denied".utf8))
+    }
+
+    @Test func errorAnswerEndsALargeUpload() async throws {
+        let server = try ScriptedHTTPServer { exchange in
+            try exchange.discardBody(100_000)
+            try exchange.sendResponse(.init(400, headers: ["Connection": "close"], text: "bad"))
+            try exchange.waitForPeerToGo()
+        }
+        defer { server.stop() }
+        let body = HTTPRequestBody.buffered(Array(repeating: [UInt8](repeating: 1, count: 1 << 20), count: 64))
+        let response = try await client.execute(HTTPRequest(.put, server.url, body: body))
+        #expect(response.status == 400)
+        #expect(try await response.body.collect(upTo: 100) == Array("bad".utf8))
+        try await server.waitForOpenConnections(atMost: 0)
+    }
+
+    @Test func sourceIsNotAskedAfterTheRequestHasFailed() async throws {
+        let server = try ScriptedHTTPServer { exchange in
+            try exchange.discardBody(1)
+            exchange.reset()
+        }
+        defer { server.stop() }
+        let isBusy = Mutex(false)
+        let source = ListSource([[1], [2]]) { index in
+            guard index == 1 else { return }
+            isBusy.withLock { $0 = true }
+            defer { isBusy.withLock { $0 = false } }
+            try await Task.sleep(for: .seconds(3_600))
+        }
+        let body = HTTPRequestBody.stream(lengthBytes: 2, source: source)
+        let error = try await failure { () throws(HTTPError) in
+            try await client.execute(HTTPRequest(.put, server.url, body: body))
+        }
+        #expect(error.kind == .connectionLost)
+        #expect(isBusy.withLock { $0 } == false)
+    }
+
+    @Test func bufferedBodyIsSentAgainWhenTheReusedConnectionIsDead() async throws {
+        let server = try ScriptedHTTPServer { exchange in
+            if exchange.request.number == 1 {
+                // The connection breaks on its second request, before a byte of the answer.
+                try exchange.discardBody(200_000)
+                exchange.reset()
+            } else {
+                try exchange.readBody()
+                try exchange.respond(200)
+            }
+        }
+        defer { server.stop() }
+        let pieces = (0..<10).map { [UInt8](repeating: UInt8($0), count: 100_003) }
+        for _ in 0..<2 {
+            let response = try await client.execute(HTTPRequest(.put, server.url, body: .buffered(pieces)))
+            #expect(response.status == 200)
+        }
+        #expect(server.requests.count == 3)
+        #expect(server.connectionCount == 2)
+        #expect(server.requests.last?.body == Array(pieces.joined()))
+    }
+}
+
+/// Waits until a figure has not changed for a while, at most 10 s.
+func waitUntilSteady(_ figure: () -> Int) async throws {
+    var last = figure()
+    var steadyCount = 0
+    for _ in 0..<500 where steadyCount < 15 {
+        try await Task.sleep(for: .milliseconds(20))
+        steadyCount = figure() == last ? steadyCount + 1 : 0
+        last = figure()
+    }
+}
+
+/// Waits until a condition holds, at most 10 s.
+func eventually(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isMet: () -> Bool) async throws {
+    for _ in 0..<1_000 {
+        if isMet() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("waited 10 s in vain: \(what)", sourceLocation: sourceLocation)
+}
