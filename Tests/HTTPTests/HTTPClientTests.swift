@@ -3,26 +3,6 @@ import HTTP
 import TestKit
 import Testing
 
-/// A client that takes nothing from the environment.
-func makeClient(_ change: (inout HTTPClientConfiguration) -> Void = { _ in }) -> HTTPClient {
-    var configuration = HTTPClientConfiguration(environment: [:])
-    change(&configuration)
-    return HTTPClient(configuration)
-}
-
-/// The error of a request that must fail.
-func failure(
-    of body: () async throws(HTTPError) -> some Any, sourceLocation: SourceLocation = #_sourceLocation
-) async throws -> HTTPError {
-    do throws(HTTPError) {
-        _ = try await body()
-    } catch {
-        return error
-    }
-    Issue.record("there is no error", sourceLocation: sourceLocation)
-    return HTTPError(.other, "none")
-}
-
 @Suite("HTTPClient: requests and responses")
 struct HTTPClientTests {
     private let client = makeClient()
@@ -153,7 +133,7 @@ struct HTTPClientTests {
         var headers = HTTPHeaders()
         headers.add(name, value)
         let request = HTTPRequest(.put, server.url + "/?secret", headers: headers, body: .bytes([1]))
-        let error = try await failure { () throws(HTTPError) in try await client.execute(request) }
+        let error = try await failure { try await client.execute(request) }
         #expect(error.kind == .invalidRequest)
         #expect(!error.message.contains("Injected") && !error.message.contains("secret"))
         #expect(server.connectionCount == 0)
@@ -165,7 +145,7 @@ struct HTTPClientTests {
         "http://[::1]x/", "/a", "HTTP//a",
     ])
     func urlThatCannotBeSentIsRefused(url: String) async throws {
-        let error = try await failure { () throws(HTTPError) in try await client.execute(HTTPRequest(.get, url)) }
+        let error = try await failure { try await client.execute(HTTPRequest(.get, url)) }
         #expect(error.kind == .invalidRequest)
         #expect(!error.message.contains("pass"))
     }
@@ -173,7 +153,7 @@ struct HTTPClientTests {
     @Test(arguments: ["", "GE T", "GET / HTTP/1.1\r\nX: y\r\n\r\nGET"])
     func methodThatIsNoTokenIsRefused(method: String) async throws {
         let request = HTTPRequest(HTTPMethod(rawValue: method), "http://127.0.0.1:1/")
-        let error = try await failure { () throws(HTTPError) in try await client.execute(request) }
+        let error = try await failure { try await client.execute(request) }
         #expect(error.kind == .invalidRequest)
     }
 
@@ -183,7 +163,7 @@ struct HTTPClientTests {
             while true { try exchange.send("X-Filler: \(String(repeating: "x", count: 1_000))\r\n") }
         }
         defer { server.stop() }
-        let error = try await failure { () throws(HTTPError) in
+        let error = try await failure {
             try await client.execute(HTTPRequest(.get, server.url))
         }
         #expect(error.kind == .malformedResponse)
@@ -197,7 +177,7 @@ struct HTTPClientTests {
             exchange.close()
         }
         defer { server.stop() }
-        let error = try await failure { () throws(HTTPError) in
+        let error = try await failure {
             try await client.execute(HTTPRequest(.get, server.url))
         }
         #expect(error.kind == .malformedResponse)
@@ -208,7 +188,7 @@ struct HTTPClientTests {
         let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
         server.stop()
         let url = "\(server.url)/path?X-Amz-Signature=secret"
-        let error = try await failure { () throws(HTTPError) in
+        let error = try await failure {
             try await client.execute(HTTPRequest(.put, url, headers: ["Authorization": "secret"]))
         }
         #expect(error.kind == .connect)
@@ -217,7 +197,7 @@ struct HTTPClientTests {
     }
 
     @Test func unknownHostIsAResolveError() async throws {
-        let error = try await failure { () throws(HTTPError) in
+        let error = try await failure {
             try await client.execute(HTTPRequest(.get, "http://no-such-host.invalid/"))
         }
         #expect(error.kind == .resolve)

@@ -46,7 +46,8 @@ struct HTTPRequestBodyTests {
         let pieces = (0..<40).map { number in [UInt8](repeating: UInt8(number), count: 300_001 + number) }
         let response = try await client.execute(HTTPRequest(.put, server.url, body: .buffered(pieces)))
         #expect(response.status == 200)
-        #expect(server.requests.first?.body == Array(pieces.joined()))
+        let isSame = server.requests.first?.body == joined(pieces)
+        #expect(isSame)
         #expect(server.requests.first?.headers["Expect"] == nil)
     }
 
@@ -54,11 +55,12 @@ struct HTTPRequestBodyTests {
         let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
         defer { server.stop() }
         let pieces = [[1], [], [UInt8](repeating: 2, count: 3_000_000), [3, 4], [UInt8](repeating: 5, count: 70_000)]
-        let whole = Array(pieces.joined())
+        let whole = joined(pieces)
         let source = ListSource(pieces)
         let body = HTTPRequestBody.stream(lengthBytes: UInt64(whole.count), source: source)
         #expect(try await client.execute(HTTPRequest(.put, server.url, body: body)).status == 200)
-        #expect(server.requests.first?.body == whole)
+        let isSame = server.requests.first?.body == whole
+        #expect(isSame)
         #expect(server.requests.first?.headers["Content-Length"] == String(whole.count))
         // The last look is for the end.
         #expect(source.askedCount == pieces.count + 1)
@@ -100,20 +102,30 @@ struct HTTPRequestBodyTests {
         (lengthBytes: 3, pieces: [[1, 2, 3], [], [4]], fails: false),
         (lengthBytes: 3, pieces: [[1, 2, 3]], fails: true),
         (lengthBytes: 0, pieces: [[1]], fails: false),
-        (lengthBytes: 1, pieces: Array(repeating: [], count: 2_000), fails: false),
     ])
     func sourceThatBreaksItsWordFailsTheRequest(lengthBytes: UInt64, pieces: [[UInt8]], fails: Bool) async throws {
         let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
         defer { server.stop() }
         let source = ListSource(pieces, failsAtEnd: fails)
         let body = HTTPRequestBody.stream(lengthBytes: lengthBytes, source: source)
-        let error = try await failure { () throws(HTTPError) in
+        let error = try await failure {
             try await client.execute(HTTPRequest(.put, server.url, body: body))
         }
         #expect(error.kind == .bodySource)
         // No server has seen a whole body.
         try await server.waitForOpenConnections(atMost: 0)
         #expect(server.requests.allSatisfy { $0.bodyBytes < max(1, lengthBytes) })
+    }
+
+    @Test func sourceThatGivesNothingForEverFailsTheRequest() async throws {
+        let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
+        defer { server.stop() }
+        let source = ListSource(Array(repeating: [], count: 2_000))
+        let error = try await failure {
+            try await client.execute(HTTPRequest(.put, server.url, body: .stream(lengthBytes: 1, source: source)))
+        }
+        #expect(error.kind == .bodySource)
+        #expect(source.askedCount == 1_000)
     }
 
     @Test func errorAnswerEndsAnUploadWhoseSourceIsSlow() async throws {
@@ -160,7 +172,7 @@ struct HTTPRequestBodyTests {
             try await Task.sleep(for: .seconds(3_600))
         }
         let body = HTTPRequestBody.stream(lengthBytes: 2, source: source)
-        let error = try await failure { () throws(HTTPError) in
+        let error = try await failure {
             try await client.execute(HTTPRequest(.put, server.url, body: body))
         }
         #expect(error.kind == .connectionLost)
@@ -186,26 +198,7 @@ struct HTTPRequestBodyTests {
         }
         #expect(server.requests.count == 3)
         #expect(server.connectionCount == 2)
-        #expect(server.requests.last?.body == Array(pieces.joined()))
+        let isSame = server.requests.last?.body == joined(pieces)
+        #expect(isSame)
     }
-}
-
-/// Waits until a figure has not changed for a while, at most 10 s.
-func waitUntilSteady(_ figure: () -> Int) async throws {
-    var last = figure()
-    var steadyCount = 0
-    for _ in 0..<500 where steadyCount < 15 {
-        try await Task.sleep(for: .milliseconds(20))
-        steadyCount = figure() == last ? steadyCount + 1 : 0
-        last = figure()
-    }
-}
-
-/// Waits until a condition holds, at most 10 s.
-func eventually(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isMet: () -> Bool) async throws {
-    for _ in 0..<1_000 {
-        if isMet() { return }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("waited 10 s in vain: \(what)", sourceLocation: sourceLocation)
 }
