@@ -43,10 +43,44 @@ EVERYTHING = {
 
 
 class Handler(MotoRequestHandler):
-    # Connections are kept, as AWS does, and answers leave at once.
+    """Keeps connections, as AWS does; werkzeug itself closes them after each answer. Answers leave at once."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+
+    def handle_expect_100(self):
+        result = super().handle_expect_100()
+        self.wfile.flush()
+        return result
+
+    def run_wsgi(self):
+        started = []
+        try:
+            # The front reads every body to its end, so the next request line is where it must be.
+            answer = self.server.app(self.make_environ(), lambda status, headers, *_: started.append((status, headers)))
+            body = b"".join(answer)
+            status, headers = started[-1]
+        except ConnectionError as error:
+            self.log_error("%s", error)
+            self.close_connection = True
+            return
+        except Exception:
+            logging.exception("a request failed")
+            status, headers, body = "500 Internal Server Error", [], b""
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        has_length = False
+        for name, value in headers:
+            if name.lower() not in ("date", "server", "connection", "transfer-encoding"):
+                has_length = has_length or name.lower() == "content-length"
+                self.send_header(name, value)
+        if not has_length and code != "204":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
 
 
 def arguments():

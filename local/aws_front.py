@@ -4,6 +4,7 @@
 - an aws-chunked body with a trailing checksum is well formed, of the length it says, and has that checksum,
 - a copy's conditions on its source and on its destination,
 - every part of an upload is completed with the checksum it was stored with,
+- a part belongs to an upload that is there,
 - the request is signed for the bucket's region and within 15 minutes of now.
 """
 
@@ -51,10 +52,13 @@ class Front:
             check_time(request)
             check_region(request)
             content = check_body(request)
+            if request.method == "GET" and "uploadId" in request.query:
+                return self.list_parts(environ, start_response)
             if request.method in ("GET", "HEAD"):
                 return self.application(environ, start_response)
             with self.writing:
                 self.check_copy(request)
+                check_upload(request)
                 self.check_completion(request)
                 statuses = []
 
@@ -90,6 +94,16 @@ class Front:
                 raise precondition_failed("If-Match")
         if request.header("if-none-match") == "*" and current is not None:
             raise precondition_failed("If-None-Match")
+
+    def list_parts(self, environ, start_response):
+        """moto names the root element of this one answer otherwise than S3 does."""
+        started = []
+        body = b"".join(self.application(environ, lambda status, headers, *_: started.append((status, headers))))
+        body = body.replace(b"ListPartsResponse", b"ListPartsResult")
+        status, headers = started[0]
+        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        return [body]
 
     def remember_part(self, request, content):
         if request.method == "PUT" and "partNumber" in request.query and request.header("x-amz-copy-source") is None:
@@ -195,6 +209,15 @@ def check_trailer(request):
         raise malformed
     check_checksum(request, value.strip().decode(), hashlib.sha256(content))
     return bytes(content)
+
+
+def check_upload(request):
+    """moto answers 500 to a part of an upload that is not there."""
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(request.bucket)
+    if "uploadId" not in request.query or bucket is None or request.method not in ("PUT", "POST"):
+        return
+    if request.query["uploadId"][0] not in bucket.multiparts:
+        raise Refusal(404, "NoSuchUpload", "The specified upload does not exist.")
 
 
 def check_checksum(request, given, digest):
