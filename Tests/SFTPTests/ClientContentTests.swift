@@ -7,11 +7,15 @@ import Testing
     /// Bytes that tell where they stand.
     static func content(_ count: Int) -> [UInt8] {
         var random = SeededGenerator(state: UInt64(count))
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count + 8)
-        while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes.append(contentsOf: $0) } }
-        bytes.removeLast(bytes.count - count)
-        return bytes
+        let words = (0..<(count / 8 + 1)).map { _ in random.next() }
+        return words.withUnsafeBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+
+    /// The pieces as one.
+    static func joined(_ pieces: [[UInt8]]) -> [UInt8] {
+        var whole: [UInt8] = []
+        for piece in pieces { whole.append(contentsOf: piece) }
+        return whole
     }
 
     private func server(_ files: [String: [UInt8]], change: (inout ScriptedServer.Script) -> Void = { _ in })
@@ -37,10 +41,10 @@ import Testing
     func rangeIsReadWhole(_ count: Int) async throws {
         let content = Self.content(count)
         let (client, handles) = try await open(server(["/a": content]), ["/a"])
-        #expect(try await client.read(handles[0], from: 0, countBytes: count).flatMap { $0 } == content)
+        #expect(try await Self.joined(client.read(handles[0], from: 0, countBytes: count)) == content)
         // Past the end: shorter.
         let tail = try await client.read(handles[0], from: UInt64(count / 2), countBytes: count + 70_000)
-        #expect(tail.flatMap { $0 } == Array(content[(count / 2)...]))
+        #expect(Self.joined(tail) == Array(content[(count / 2)...]))
         #expect(tail.allSatisfy { !$0.isEmpty })
         #expect(try await client.read(handles[0], from: .max, countBytes: 100).isEmpty)
         await client.close()
@@ -78,8 +82,8 @@ import Testing
         #expect(Array(server.words.dropFirst(19)) == (16..<18).map { "READ \($0 * chunk)+\(chunk)" })
         server.change { $0.holdsAnswers = false }
         await server.settle()
-        #expect(try await first.content(0).pieces.flatMap { $0 } == Self.content(6 << 20))
-        #expect(try await second.content(0).pieces.flatMap { $0 } == Self.content(1 << 20))
+        #expect(try await Self.joined(first.content(0).pieces) == Self.content(6 << 20))
+        #expect(try await Self.joined(second.content(0).pieces) == Self.content(1 << 20))
         // The second file's READs came behind all of the first's.
         let reads = server.requests.filter { $0.type == PacketType.read }.map(\.handle)
         #expect(reads == [[UInt8]](repeating: [1], count: 25) + [[UInt8]](repeating: [2], count: 5))
@@ -97,7 +101,7 @@ import Testing
         server.change { $0.holdsAnswers = false }
         await server.settle()
         let result = try await reading.value
-        #expect(result.pieces.flatMap { $0 } == Self.content(40_000))
+        #expect(Self.joined(result.pieces) == Self.content(40_000))
         #expect(result.endsThere)
         #expect(try result.attributes.get().sizeBytes == 40_000)
         #expect(server.words.count == 4)
@@ -122,7 +126,7 @@ import Testing
         let server = server(["/a": content]) { $0.tree.readBytes = 40_000 }
         let (client, handles) = try await open(server, ["/a"])
         let result = try await client.readVerifyingEnd(handles[0], from: 0, countBytes: 100_000)
-        #expect(result.pieces.flatMap { $0 } == content)
+        #expect(Self.joined(result.pieces) == content)
         #expect(result.endsThere)
         #expect(
             server.words.dropFirst() == [
@@ -147,7 +151,7 @@ import Testing
             }
             let (client, handles) = try await open(server, ["/a"])
             let read = try await client.read(handles[0], from: 0, countBytes: 4 << 20)
-            #expect(read.flatMap { $0 } == content, "seed \(seed)")
+            #expect(Self.joined(read) == content, "seed \(seed)")
             await client.close()
         }
     }
@@ -163,7 +167,7 @@ import Testing
             }
         }
         let (client, handles) = try await open(server, ["/a"])
-        #expect(try await client.read(handles[0], from: 0, countBytes: 2_000).flatMap { $0 } == Self.content(1_000))
+        #expect(try await Self.joined(client.read(handles[0], from: 0, countBytes: 2_000)) == Self.content(1_000))
         #expect(try await client.readVerifyingEnd(handles[0], from: 0, countBytes: 1_000).endsThere)
         await client.close()
     }
@@ -191,7 +195,7 @@ import Testing
         }
         let (client, handles) = try await open(server, ["/a"])
         let result = try await client.readVerifyingEnd(handles[0], from: 0, countBytes: 1_000)
-        #expect(result.pieces.flatMap { $0 } == Self.content(1_000) && result.endsThere)
+        #expect(Self.joined(result.pieces) == Self.content(1_000) && result.endsThere)
         #expect(throws: SFTPError.self) { try result.attributes.get() }
         await client.close()
     }
@@ -303,7 +307,7 @@ import Testing
                 group.addTask {
                     let source = try await client.open(path(name), .read)
                     let read = try await client.readVerifyingEnd(source, from: 0, countBytes: content.count)
-                    #expect(read.pieces.flatMap { $0 } == content && read.endsThere)
+                    #expect(Self.joined(read.pieces) == content && read.endsThere)
                     let target = try await client.open(path(name + ".new"), [.write, .create, .exclusive])
                     try await client.write(target, at: 0, read.pieces)
                     try await client.close(target)

@@ -129,7 +129,7 @@ final class ScriptedServer: ChannelOpener, Channel {
 
     /// Waits until so many requests have come.
     func waitForRequests(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async {
-        let limit = ContinuousClock.now + .seconds(20)
+        let limit = ContinuousClock.now + .seconds(60)
         while requests.count < count {
             guard ContinuousClock.now < limit else {
                 Issue.record("only \(words) came, not \(count)", sourceLocation: sourceLocation)
@@ -142,7 +142,7 @@ final class ScriptedServer: ChannelOpener, Channel {
 
     /// Waits until INIT has come.
     func waitForInitialize(sourceLocation: SourceLocation = #_sourceLocation) async {
-        let limit = ContinuousClock.now + .seconds(20)
+        let limit = ContinuousClock.now + .seconds(60)
         while !state.withLock({ $0.hasVersion }) {
             guard ContinuousClock.now < limit else {
                 Issue.record("INIT did not come", sourceLocation: sourceLocation)

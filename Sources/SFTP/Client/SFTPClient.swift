@@ -1,3 +1,5 @@
+public import Logging
+
 /// What a client is told besides where to connect.
 public struct SFTPClientOptions: Hashable, Sendable {
     /// How long the server may send nothing at all while it owes an answer. Then the connection is closed.
@@ -25,6 +27,20 @@ public final class SFTPClient: Sendable {
         self.connection = connection
         self.channel = channel
     }
+
+    /// Connects over SSH, checks the host key, logs in, starts the SFTP subsystem and agrees on version 3. The server's
+    /// limits are asked for without waiting for the answer. Cancelling the task ends the attempt.
+    ///
+    /// - Parameter logger: hears of an unchecked host key, and at debug level of what was agreed.
+    /// - Throws: `SFTPError` naming the step that failed.
+    public static func connect(
+        _ configuration: SSHConfiguration, options: SFTPClientOptions = SFTPClientOptions(), logger: Logger
+    ) async throws(SFTPError) -> SFTPClient {
+        try await connect(opener: SSHTransport(configuration, logger: logger), options: options)
+    }
+
+    /// What was agreed with the server while connecting, for logs.
+    public var sessionInfo: SSHSessionInfo? { channel.sessionInfo }
 
     /// Opens a channel and agrees on the version. The server's limits are asked for without waiting for the answer.
     static func connect(
