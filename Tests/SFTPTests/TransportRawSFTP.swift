@@ -151,6 +151,16 @@ struct TransportFixture {
             hostKeys: try HostKeyPolicy(parsing: server.hostKey))
     }
 
+    /// A plain server that tests without wishes of their own share, because starting one takes a while. It ends with
+    /// the test process.
+    static func shared() throws -> TransportFixture { try sharedResult.get() }
+    private static let sharedResult = Result { () throws -> TransportFixture in
+        var options = LocalSSHD.Options()
+        options.hostKeyTypes = [.ed25519, .ecdsa]
+        options.clientKeyTypes = SSHSession.signsWithSHA2 ? [.ed25519, .ecdsa, .rsa] : [.ed25519, .ecdsa]
+        return try TransportFixture(options)
+    }
+
     /// Opens a channel, lists nothing, and runs the body with it.
     func withChannel<Result>(
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },

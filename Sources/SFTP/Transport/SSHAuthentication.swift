@@ -66,6 +66,7 @@ struct SSHAuthentication {
     /// - Returns: libssh2's words for the refusal; empty when there is nothing to say.
     private func attempt(_ method: Method, key: PrivateKeyText?) throws(SFTPError) -> String {
         let result: Int32
+        let givenBytes = connection.wire.givenBytes
         switch method {
         case .publicKey:
             guard let key else { return "" }
@@ -78,9 +79,11 @@ struct SSHAuthentication {
         // The signature itself was not what the server objects to: it has said before that it knows the key.
         case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: return ""
         case LIBSSH2_ERROR_PASSWORD_EXPIRED: return "the server wants the password to be changed first"
-        case LIBSSH2_ERROR_FILE, LIBSSH2_ERROR_KEYFILE_AUTH_FAILED, LIBSSH2_ERROR_DECRYPT:
-            if let key, method == .publicKey { throw unreadable(key) }
         default: break
+        }
+        // libssh2 has many codes for a key that it cannot read, but for none of them does it send a byte.
+        if let key, method == .publicKey, connection.wire.givenBytes == givenBytes, !connection.wire.isEnded {
+            throw unreadable(key)
         }
         if connection.wire.isEnded || connection.wire.farewell != nil { throw lost(while: method) }
         let (code, text) = connection.session.lastError

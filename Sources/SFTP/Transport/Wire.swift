@@ -26,6 +26,8 @@ final class Wire {
 
     /// Bytes that libssh2 has taken from us: shows whether a call of it made progress.
     private(set) var takenBytes = 0
+    /// Bytes that libssh2 has given us to send.
+    private(set) var givenBytes = 0
     /// Bytes that came from the server.
     private(set) var receivedBytes = 0
     /// The server's first bytes.
@@ -64,6 +66,7 @@ final class Wire {
             return -Int(ENOBUFS)
         }
         outgoing.storage.append(contentsOf: bytes)
+        givenBytes += bytes.count
         return bytes.count
     }
 
