@@ -1,5 +1,6 @@
 #pragma once
 #include <libssh2.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 
 // Setting a callback has another name since libssh2 1.11.1, which deprecates the old one.

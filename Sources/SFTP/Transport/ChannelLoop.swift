@@ -35,11 +35,13 @@ struct ChannelLoop {
                 var hasMoved = try write()
                 if wire.flush() { hasMoved = true }
                 if wire.fetch() { hasMoved = true }
+                let givenBytes = wire.givenBytes
                 if try read(into: buffer) { hasMoved = true }
-                if wire.flush() { hasMoved = true }
+                // Reading sends too: window adjustments, and the packets of a key exchange.
+                if wire.givenBytes != givenBytes, wire.flush() { hasMoved = true }
                 let deadline = handler.deadline
                 if let deadline, ContinuousClock.now >= deadline { return handler.deadlinePassed() }
-                if !hasMoved { try connection.waitForProgress(hasMoved: false, until: deadline, .operation) }
+                try connection.waitForProgress(hasMoved: hasMoved, until: deadline, .operation)
             }
         } catch {
             return error

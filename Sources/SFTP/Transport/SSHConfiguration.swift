@@ -16,10 +16,8 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     public var readyTimeoutSeconds: Double
     /// The ciphers, the best first. Those that libssh2 does not have are left out.
     public var ciphers: [String]
-    /// SO_SNDBUF; nil leaves it to the system.
-    public var socketSendBufferBytes: Int?
-    /// SO_RCVBUF; nil leaves it to the system, which then adapts it.
-    public var socketReceiveBufferBytes: Int?
+    /// Socket options beyond our own, set before connecting: tests make the socket narrow with them.
+    var socketOptions: [SocketOption] = []
     /// Finds the addresses of the host.
     public var resolver: any AddressResolver
 
@@ -53,6 +51,16 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     public var customMirror: Mirror {
         Mirror(self, children: ["host": host, "port": port, "user": user, "hostKeys": hostKeys])
     }
+}
+
+/// A socket option that takes a number.
+struct SocketOption: Sendable {
+    /// Such as SOL_SOCKET.
+    let level: Int32
+    /// Such as SO_SNDBUF.
+    let name: Int32
+    /// The number.
+    let value: Int32
 }
 
 /// What proves to the server who we are: a private key, a password, or both.

@@ -202,15 +202,16 @@ final class SSHConnection {
     func drive(_ step: SFTPError.Step, _ call: () -> Int32) throws(SFTPError) -> Int32 {
         while true {
             let result = call()
-            let hasMoved = wire.flush()
+            let hasSent = wire.flush()
             guard result == LIBSSH2_ERROR_EAGAIN else { return result }
             try control.check(step)
             guard ContinuousClock.now < readyDeadline else { throw readyTimeout(step) }
-            try waitForProgress(hasMoved: hasMoved, until: readyDeadline, step)
+            let hasFetched = wire.fetch()
+            try waitForProgress(hasMoved: hasSent || hasFetched, until: readyDeadline, step)
         }
     }
 
-    /// Fetches what has arrived, or sleeps when neither side has moved.
+    /// Sleeps when neither side has moved.
     func waitForProgress(
         hasMoved: Bool, until deadline: ContinuousClock.Instant?, _ step: SFTPError.Step
     ) throws(SFTPError) {
@@ -222,7 +223,7 @@ final class SSHConnection {
         }
         let hasTaken = wire.takenBytes != takenBytesBefore
         takenBytesBefore = wire.takenBytes
-        if wire.fetch() || hasMoved || (hasTaken && wire.hasIncoming) { return }
+        if hasMoved || (hasTaken && wire.hasIncoming) { return }
         wire.wait(control.wakeUp, until: deadline)
     }
 

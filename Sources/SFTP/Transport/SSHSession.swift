@@ -4,7 +4,7 @@ import Synchronization
 
 /// One libssh2 session, with its memory and its wire. Lives on one thread, which `SSHConnection` sees to.
 ///
-/// Whoever lets go of it frees everything: libssh2's session and channel, and whatever libssh2 itself has lost.
+/// Whoever lets go of it frees libssh2's session and its channel, whatever state they are in.
 final class SSHSession {
     /// The handle. Good as long as this object.
     let handle: OpaquePointer
@@ -60,7 +60,6 @@ final class SSHSession {
         // From here on libssh2 sees a connection that has ended, so that no goodbye waits for the server.
         wire.isDetached = true
         for _ in 0..<Self.freeAttempts where libssh2_session_free(handle) != LIBSSH2_ERROR_EAGAIN { break }
-        memory.freeAll()
     }
 
     /// What answers the questions of keyboard-interactive; nil answers nothing.

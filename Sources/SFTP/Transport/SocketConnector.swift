@@ -153,12 +153,7 @@ struct SocketConnector {
         Self.set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 30)
         Self.set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
         Self.set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
-        if let sizeBytes = configuration.socketSendBufferBytes {
-            Self.set(descriptor, SOL_SOCKET, SO_SNDBUF, Int32(clamping: sizeBytes))
-        }
-        if let sizeBytes = configuration.socketReceiveBufferBytes {
-            Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, Int32(clamping: sizeBytes))
-        }
+        for option in configuration.socketOptions { Self.set(descriptor, option.level, option.name, option.value) }
     }
 
     /// Sets a socket option that takes a number.

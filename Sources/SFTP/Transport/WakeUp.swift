@@ -26,20 +26,19 @@ final class WakeUp: Sendable {
         }
     }
 
-    /// Waits until a descriptor is ready, `wake` was called, or the time is over. Only the I/O thread calls it.
-    /// - Returns: what is ready, in the order of `descriptors`.
+    /// Waits until a descriptor is ready, `wake` was called, or the time is over, and notes in `descriptors` which
+    /// are ready. Only the I/O thread calls it.
     func sleep(_ descriptors: inout [pollfd], until deadline: ContinuousClock.Instant?) {
         isSleeping.store(true, ordering: .sequentiallyConsistent)
-        defer {
-            isSleeping.store(false, ordering: .sequentiallyConsistent)
-            if isPending.exchange(false, ordering: .sequentiallyConsistent) { drain() }
+        if !isPending.exchange(false, ordering: .sequentiallyConsistent) {
+            descriptors.append(pollfd(fd: descriptor.withLock { $0 }, events: Int16(POLLIN), revents: 0))
+            // An interrupted poll is as good as one that found nothing: the caller looks at everything again.
+            _ = poll(&descriptors, nfds_t(descriptors.count), Self.milliseconds(until: deadline))
+            if descriptors.removeLast().revents != 0 { drain() }
+            // Whoever woke us until here is served by what the caller does next.
+            isPending.store(false, ordering: .sequentiallyConsistent)
         }
-        let isAwake = isPending.load(ordering: .sequentiallyConsistent)
-        let timeout = isAwake ? 0 : Self.milliseconds(until: deadline)
-        descriptors.append(pollfd(fd: descriptor.withLock { $0 }, events: Int16(POLLIN), revents: 0))
-        // An interrupted poll is as good as one that found nothing: the caller looks at everything again.
-        _ = poll(&descriptors, nfds_t(descriptors.count), timeout)
-        descriptors.removeLast()
+        isSleeping.store(false, ordering: .sequentiallyConsistent)
     }
 
     /// Closes the descriptor. Waking is harmless from then on; sleeping is over.
@@ -54,7 +53,7 @@ final class WakeUp: Sendable {
     private func drain() {
         descriptor.withLock { descriptor in
             var value: eventfd_t = 0
-            // Nothing to read means that the wake-up came before the sleep.
+            // Nothing to read means that somebody was faster, and then there is nothing to do.
             _ = eventfd_read(descriptor, &value)
         }
     }
