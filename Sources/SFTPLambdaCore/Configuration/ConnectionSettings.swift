@@ -16,28 +16,31 @@ public struct ConnectionSettings: Sendable, Hashable {
         let host = reader.read(Settings.host)
         let port = reader.read(Settings.port)
         let secretID = reader.read(Settings.secretID)
-        let faultsBefore = reader.faults.count
         let login = PartialLogin(
             user: reader.read(Settings.user), privateKey: reader.read(Settings.privateKey),
             passphrase: reader.read(Settings.privateKeyPassphrase), password: reader.read(Settings.password),
             hostKey: reader.read(Settings.hostKey))
         let readyTimeoutSeconds = reader.read(Settings.readyTimeoutSeconds)
-        // Without a fault of its own, what is nil here is not set.
-        if secretID == nil && reader.faults.count == faultsBefore {
-            if login.user == nil {
-                reader.record(Settings.user.declaration, "is not set, and neither is SFTP_SECRET_ID")
-            }
-            if login.privateKey == nil && login.password == nil {
-                reader.record(
-                    Settings.privateKey.declaration,
-                    "is not set, and neither is SFTP_PASSWORD or SFTP_SECRET_ID: there is nothing to log in with")
-            }
-        }
+        Self.checkLogin(login, secretID, &reader)
         guard let host, let port, let readyTimeoutSeconds else { return nil }
         self.host = host
         self.port = port
         self.login = login
         self.secretID = secretID
         self.readyTimeoutSeconds = readyTimeoutSeconds
+    }
+
+    /// Without a secret, the plain variables must be a whole login. What is set but faulty has its fault already.
+    private static func checkLogin(_ login: PartialLogin, _ secretID: String?, _ reader: inout SettingsReader) {
+        guard secretID == nil, !reader.isSet(Settings.secretID.declaration) else { return }
+        if login.user == nil && !reader.isSet(Settings.user.declaration) {
+            reader.record(Settings.user.declaration, "is not set, and neither is SFTP_SECRET_ID")
+        }
+        let isKeyMissing = login.privateKey == nil && !reader.isSet(Settings.privateKey.declaration)
+        if isKeyMissing && login.password == nil {
+            reader.record(
+                Settings.privateKey.declaration,
+                "is not set, and neither is SFTP_PASSWORD or SFTP_SECRET_ID: there is nothing to log in with")
+        }
     }
 }

@@ -26,10 +26,10 @@ struct SecretDocument: Sendable {
         }
         login = PartialLogin(
             user: fields.username?.trimmingWhiteSpace().nonEmpty,
-            privateKey: fields.privateKey?.nonEmpty.map { Secret(KeyText.privateKey($0)) },
+            privateKey: fields.privateKey?.trimmingWhiteSpace().nonEmpty.map { Secret($0) },
             passphrase: fields.passphrase?.nonEmpty.map { Secret($0) },
             password: fields.password?.nonEmpty.map { Secret($0) },
-            hostKey: fields.hostKey.flatMap { KeyText.hostKeys($0.lines.joined(separator: "\n")).nonEmpty })
+            hostKey: fields.hostKey.flatMap { $0.lines.joined(separator: "\n").trimmingWhiteSpace().nonEmpty })
     }
 
     private struct Fields: Decodable {

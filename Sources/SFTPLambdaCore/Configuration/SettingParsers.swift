@@ -35,6 +35,13 @@ enum SettingParsers {
     /// A secret, as it stands.
     @Sendable static func secret(_ text: String) throws(SettingProblem) -> Secret { Secret(text) }
 
+    /// The text of a private key. The SSH library's wrapper mends its line ends and says what is wrong with it.
+    @Sendable static func privateKey(_ text: String) throws(SettingProblem) -> Secret {
+        let text = text.trimmingWhiteSpace()
+        guard !text.isEmpty else { throw SettingProblem("holds nothing but white space") }
+        return Secret(text)
+    }
+
     /// A directory on the server. `.` is the login directory, which is the empty path.
     @Sendable static func directory(_ text: String) throws(SettingProblem) -> RemotePath {
         let text = try oneLine(text)

@@ -46,7 +46,7 @@ extension Settings {
         summary: "The private key to log in with: ed25519, ecdsa or RSA, in PEM or OpenSSH form. Line ends may be "
             + "spelt `\\n`. All variables of a function together may have 4 KB: a large RSA key belongs in the secret "
             + "of SFTP_SECRET_ID.",
-        parse: { (text) throws(SettingProblem) in Secret(KeyText.privateKey(text)) })
+        parse: SettingParsers.privateKey)
 
     static let privateKeyPassphrase = Setting.optional(
         "SFTP_PRIVATE_KEY_PASSPHRASE", all, fallbackText: "none", expected: "the passphrase of SFTP_PRIVATE_KEY",
@@ -75,7 +75,7 @@ extension Settings {
         example: "'SHA256:AAAA…'",
         summary: "The server's host keys, of which it must show one before any credential is sent: known_hosts lines, "
             + "bare public keys or `SHA256:` fingerprints, one to a line; line ends may be spelt `\\n`.",
-        parse: { (text) throws(SettingProblem) in KeyText.hostKeys(text) })
+        parse: { (text) throws(SettingProblem) in text })
 
     static let readyTimeoutSeconds = Setting.optional(
         "SFTP_SSH_READY_TIMEOUT_SECONDS", all, fallback: 20, fallbackText: "20",
@@ -117,7 +117,8 @@ extension Settings {
         "SFTP_MIN_FILE_AGE_SECONDS", pull, fallback: 0, fallbackText: "0",
         expected: "a whole number of seconds from 0 to 31536000", example: "60",
         summary:
-            "A file younger than this, by the server's clock or ours, stays for the next run: its writer may not be done.",
+            "A file that was changed less than so many seconds ago stays for the next run: its writer may not be "
+            + "done.",
         parse: SettingParsers.wholeNumber(0...31_536_000))
 
     static let include = Setting.optional(

@@ -1,3 +1,5 @@
+public import LambdaRuntime
+
 /// Why a text is not a value of a setting: a phrase that follows the setting's name, such as `is not a whole number`.
 /// It never holds a secret, nor text that could be one by mistake.
 struct SettingProblem: Error, Hashable {
@@ -31,7 +33,7 @@ extension SettingFault {
 
 /// The settings cannot be used. Holds every fault that was found, so that one deployment mends them all. Trying again
 /// without changing a setting, or the secret, cannot help.
-public struct SettingsError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct SettingsError: LambdaReportableError, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, in the order of the declarations; never empty.
     public let faults: [SettingFault]
 

@@ -31,13 +31,19 @@ struct SettingsReader {
         }
     }
 
+    /// Whether the variable holds anything, right or wrong.
+    func isSet(_ declaration: SettingDeclaration) -> Bool { text(of: declaration) != nil }
+
     /// Records what only the settings together show to be wrong.
     mutating func record(_ declaration: SettingDeclaration, _ problem: String) {
         faults.append(SettingFault(declaration, problem))
     }
 
-    /// All that was found to be wrong.
-    var error: SettingsError { SettingsError(faults) }
+    /// All that was found to be wrong, in the order of the declarations.
+    var error: SettingsError {
+        let order = Settings.names
+        return SettingsError(faults.sorted { order.firstIndex(of: $0.name) ?? 0 < order.firstIndex(of: $1.name) ?? 0 })
+    }
 
     /// The variables that look like settings of ours and are none, by name.
     var warnings: [SettingWarning] {

@@ -122,8 +122,9 @@ struct PatternParser {
             case ":": break
             case "<":
                 if next == "=" || next == "!" { throw problem("looks behind, which is not possible here") }
+                let start = position
                 while let scalar = next, ScalarSet.word.contains(scalar) || scalar == "$" { position += 1 }
-                guard take(">") else { throw problem("has a group with an unreadable name") }
+                guard position > start, take(">") else { throw problem("has a group with an unreadable name") }
             case "=", "!": throw problem("looks ahead, which is not possible here")
             default: throw problem("has an unknown kind of group")
             }

@@ -1,0 +1,167 @@
+import Testing
+import Transfers
+
+@testable import SFTPLambdaCore
+
+/// The least that each function needs: the variables of the original alone (rule S1).
+enum Example {
+    static let pull = [
+        "SFTP_HOST": "sftp.example.com", "SFTP_USER": "acme", "SFTP_PRIVATE_KEY": "the key",
+        "SFTP_TARGET_S3_BUCKET": "acme-inbox", "SFTP_SOURCE_DIR": "/outbox",
+    ]
+    static let push = [
+        "SFTP_HOST": "sftp.example.com", "SFTP_USER": "acme", "SFTP_PRIVATE_KEY": "the key",
+        "SFTP_RETRY_QUEUE_NAME": "acme-retry",
+    ]
+
+    static func pull(
+        _ changes: [String: String] = [:], without missing: Set<String> = []
+    ) throws(SettingsError) -> PullSettings {
+        try PullSettings(environment: pull.merging(changes) { $1 }.filter { !missing.contains($0.key) })
+    }
+
+    static func push(
+        _ changes: [String: String] = [:], without missing: Set<String> = []
+    ) throws(SettingsError) -> PushSettings {
+        try PushSettings(environment: push.merging(changes) { $1 }.filter { !missing.contains($0.key) }, for: .push)
+    }
+
+    /// The faults of the settings of pull; empty when there is none.
+    static func pullFaults(_ changes: [String: String] = [:], without missing: Set<String> = []) -> [SettingFault] {
+        do throws(SettingsError) {
+            _ = try pull(changes, without: missing)
+            return []
+        } catch {
+            return error.faults
+        }
+    }
+
+    /// The faults of the settings of push; empty when there is none.
+    static func pushFaults(_ changes: [String: String] = [:], without missing: Set<String> = []) -> [SettingFault] {
+        do throws(SettingsError) {
+            _ = try push(changes, without: missing)
+            return []
+        } catch {
+            return error.faults
+        }
+    }
+}
+
+@Suite struct SettingsReadingTests {
+    @Test func theOriginalVariablesAloneAreEnoughForPull() throws {
+        let settings = try Example.pull([:])
+        #expect(settings.connection.host.text == "sftp.example.com")
+        #expect(settings.connection.port == 22)
+        #expect(settings.connection.login == PartialLogin(user: "acme", privateKey: Secret("the key")))
+        #expect(settings.connection.secretID == nil)
+        #expect(settings.connection.readyTimeoutSeconds == 20)
+        #expect(settings.sourceDirectory == RemotePath("/outbox"))
+        #expect(settings.bucket.text == "acme-inbox")
+        #expect(settings.keyPrefix == "")
+        #expect(settings.fileRetentionDays == nil)
+        #expect(settings.minimumFileAgeSeconds == 0)
+        #expect(settings.include == [])
+        #expect(settings.exclude == [])
+        #expect(settings.warnings == [])
+    }
+
+    @Test(arguments: [LambdaFunction.push, .pushRetry])
+    func theOriginalVariablesAloneAreEnoughForPush(function: LambdaFunction) throws {
+        let settings = try PushSettings(environment: Example.push, for: function)
+        #expect(settings.targetDirectory == RemotePath(""))
+        #expect(settings.strip == nil)
+        #expect(settings.retryQueue == .name("acme-retry"))
+        #expect(settings.pushTimeoutSeconds == nil)
+        #expect(!settings.allowInPlace)
+        #expect(settings.warnings == [])
+    }
+
+    @Test func everyPullSettingIsRead() throws {
+        let settings = try Example.pull([
+            "SFTP_PORT": " 2222\n", "SFTP_PRIVATE_KEY_PASSPHRASE": " pass ", "SFTP_PASSWORD": " word ",
+            "SFTP_SECRET_ID": "sftp/acme", "SFTP_HOST_KEY": "SHA256:one\\nSHA256:two",
+            "SFTP_SSH_READY_TIMEOUT_SECONDS": "5", "SFTP_TARGET_S3_PREFIX": "/in", "SFTP_FILE_RETENTION_DAYS": "30",
+            "SFTP_MIN_FILE_AGE_SECONDS": "60", "SFTP_INCLUDE": "*.csv, *.txt\nreports/**", "SFTP_EXCLUDE": "*.tmp,",
+        ])
+        #expect(settings.connection.port == 2222)
+        #expect(settings.connection.login.passphrase?.revealed == " pass ")
+        #expect(settings.connection.login.password?.revealed == " word ")
+        #expect(settings.connection.login.hostKey == "SHA256:one\\nSHA256:two")
+        #expect(settings.connection.secretID == "sftp/acme")
+        #expect(settings.connection.readyTimeoutSeconds == 5)
+        #expect(settings.keyPrefix == "in/")
+        #expect(settings.fileRetentionDays == 30)
+        #expect(settings.minimumFileAgeSeconds == 60)
+        #expect(settings.include == ["*.csv", "*.txt", "reports/**"])
+        #expect(settings.exclude == ["*.tmp"])
+    }
+
+    @Test func everyPushSettingIsRead() throws {
+        let settings = try Example.push([
+            "SFTP_TARGET_DIR": "in/./files/", "SFTP_SOURCE_S3_REGEXP_STRIP": "^out/", "SFTP_PUSH_TIMEOUT_SECONDS": "90",
+            "SFTP_ALLOW_IN_PLACE": "Yes",
+            "SFTP_RETRY_QUEUE_NAME": "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-retry",
+        ])
+        #expect(settings.targetDirectory == RemotePath("in/files"))
+        #expect(settings.strip?.stripped(from: "out/a.txt") == "a.txt")
+        #expect(settings.pushTimeoutSeconds == 90)
+        #expect(settings.allowInPlace)
+        #expect(settings.retryQueue == .url("https://sqs.eu-west-1.amazonaws.com/123456789012/acme-retry"))
+    }
+
+    @Test func whatIsDeclaredForAFunctionIsWhatItReads() throws {
+        for function in LambdaFunction.allCases {
+            var reader = SettingsReader(Example.pull.merging(Example.push) { $1 }, for: function)
+            if function == .pull {
+                _ = try PullSettings(reading: &reader)
+            } else {
+                _ = try PushSettings(reading: &reader)
+            }
+            let declared = Settings.declarations.filter { $0.functions.contains(function) }.map(\.name)
+            #expect(reader.namesRead == Set(declared))
+        }
+        #expect(Set(Settings.names).count == Settings.names.count)
+    }
+
+    @Test func everyExampleIsAcceptedByItsOwnSetting() throws {
+        let examples = Settings.declarations.map {
+            ($0.name, $0.example.filter { $0 != "'" })
+        }
+        let environment = Dictionary(uniqueKeysWithValues: examples)
+        _ = try PullSettings(environment: environment)
+        _ = try PushSettings(environment: environment, for: .push)
+    }
+
+    @Test func anEmptyVariableCountsAsNotSet() throws {
+        let settings = try Example.pull([
+            "SFTP_PORT": "", "SFTP_INCLUDE": "  ", "SFTP_PASSWORD": "", "SFTP_SECRET_ID": "",
+        ])
+        #expect(settings.connection.port == 22)
+        #expect(settings.include == [])
+        #expect(settings.connection.login.password == nil)
+        #expect(settings.connection.secretID == nil)
+        #expect(Example.pullFaults(["SFTP_HOST": " "]).map(\.problem) == ["is not set"])
+    }
+
+    @Test func whiteSpaceIsDroppedAroundKeysButNotAroundPasswords() throws {
+        let settings = try Example.pull(["SFTP_PRIVATE_KEY": "\n  the key\n\n", "SFTP_PASSWORD": "  "])
+        #expect(settings.connection.login.privateKey?.revealed == "the key")
+        #expect(settings.connection.login.password?.revealed == "  ")
+        #expect(Example.pullFaults(["SFTP_PRIVATE_KEY": " \n"]).map(\.name) == ["SFTP_PRIVATE_KEY"])
+    }
+
+    @Test(arguments: [
+        (".", ""), ("./", ""), ("./in", "in"), ("in//box/", "in/box"), ("/", "/"), ("/a/./b", "/a/b"), ("../a", "../a"),
+    ])
+    func directoriesAreReadAsPathsFromTheLoginDirectory(text: String, path: String) throws {
+        #expect(try Example.pull(["SFTP_SOURCE_DIR": text]).sourceDirectory == RemotePath(path))
+    }
+
+    @Test(arguments: ["true", "TRUE", "1", "yes", "on"]) func thisMeansYes(text: String) throws {
+        #expect(try Example.push(["SFTP_ALLOW_IN_PLACE": text]).allowInPlace)
+    }
+
+    @Test(arguments: ["false", "False", "0", "no", "off"]) func thisMeansNo(text: String) throws {
+        #expect(try !Example.push(["SFTP_ALLOW_IN_PLACE": text]).allowInPlace)
+    }
+}
