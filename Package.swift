@@ -49,8 +49,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestKit"], swiftSettings: strict),
         .testTarget(name: "AWSTests", dependencies: ["AWS", "HTTP", "TestKit"], swiftSettings: strict),
+        .executableTarget(
+            name: "LambdaTestFunction", dependencies: ["LambdaRuntime", "HTTP", logging],
+            path: "Tests/LambdaTestFunction", swiftSettings: strict),
         .testTarget(
-            name: "LambdaRuntimeTests", dependencies: ["LambdaRuntime", "HTTP", "TestKit", logging],
+            name: "LambdaRuntimeTests",
+            dependencies: ["LambdaRuntime", "HTTP", "TestKit", "LambdaTestFunction", logging],
             swiftSettings: strict),
         .testTarget(name: "SFTPTests", dependencies: ["SFTP", "TestKit", logging], swiftSettings: strict),
         .testTarget(name: "TransfersTests", dependencies: ["Transfers", "TestKit"], swiftSettings: strict),

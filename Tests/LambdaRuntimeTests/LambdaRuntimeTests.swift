@@ -290,10 +290,12 @@ import Testing
 
     @Test func oversizedEventIsAnsweredWithAnError() async throws {
         let largest = 8 * 1024 * 1024
-        let run = ScriptedRun([
-            .event(String(repeating: "x", count: largest + 1), id: "one"), .accepted,
-            .event(String(repeating: "x", count: largest), id: "two"), .accepted,
-        ])
+        guard case .answer(_, let headers, _) = ScriptedExecutor.Step.event() else { return }
+        let run = ScriptedRun(
+            [
+                .answer(200, headers, [UInt8](repeating: 0x20, count: largest + 1)), .accepted,
+                .answer(200, headers, [UInt8](repeating: 0x20, count: largest)), .accepted,
+            ], handler: TestHandler { _, _ in [] })
         #expect(try await run.outcome().kind == .cancelled)
         let seen = await run.executor.seen
         #expect(seen[1].headers["Lambda-Runtime-Function-Error-Type"] == "Runtime.EventTooLarge")

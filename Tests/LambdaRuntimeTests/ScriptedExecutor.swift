@@ -103,7 +103,10 @@ final class TestHandler: LambdaHandler {
     private let calls = Mutex<[(event: [UInt8], context: InvocationContext)]>([])
     private let body: @Sendable ([UInt8], InvocationContext) async throws -> [UInt8]
 
-    init(_ body: @escaping @Sendable ([UInt8], InvocationContext) async throws -> [UInt8] = { event, _ in event }) {
+    init(
+        isRecording: Bool = true,
+        _ body: @escaping @Sendable ([UInt8], InvocationContext) async throws -> [UInt8] = { event, _ in event }
+    ) {
         self.body = body
     }
 

@@ -9,6 +9,8 @@ public final class RuntimeAPIEmulator: Sendable {
     public struct Function: Sendable {
         /// The unpacked zip. Its `bootstrap` is started.
         public var taskRoot: String
+        /// A program to start instead of the `bootstrap`.
+        public var program: String?
         /// A folder to chroot into first; `taskRoot` is then inside it. Needs root.
         public var root: String?
         /// What AWS_LAMBDA_FUNCTION_MEMORY_SIZE says. It is not enforced.
@@ -18,9 +20,11 @@ public final class RuntimeAPIEmulator: Sendable {
 
         /// Describes a function.
         public init(
-            taskRoot: String, root: String? = nil, memorySizeMegabytes: Int = 128, environment: [String: String] = [:]
+            taskRoot: String, program: String? = nil, root: String? = nil, memorySizeMegabytes: Int = 128,
+            environment: [String: String] = [:]
         ) {
             self.taskRoot = taskRoot
+            self.program = program
             self.root = root
             self.memorySizeMegabytes = memorySizeMegabytes
             self.environment = environment
@@ -124,6 +128,10 @@ public final class RuntimeAPIEmulator: Sendable {
         var arguments: [String] = []
         if let function {
             arguments += ["--task-root", function.taskRoot, "--memory-size", "\(function.memorySizeMegabytes)"]
+            if let program = function.program {
+                // In the shell's quoting.
+                arguments += ["--command", "'" + program.replacingOccurrences(of: "'", with: "'\\''") + "'"]
+            }
             if let root = function.root { arguments += ["--root", root] }
             for (name, value) in function.environment { arguments += ["--environment", "\(name)=\(value)"] }
         }

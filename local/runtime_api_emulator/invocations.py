@@ -198,15 +198,17 @@ class Engine:
             reason = "Runtime exited with error: signal: " + {9: "killed", 15: "terminated"}.get(-status, str(-status))
         else:
             reason = f"Runtime exited with error: exit status {status}"
-        victim = self.current
-        if victim is None and not self.initialized and self.init_error is None and self.pending:
-            victim = self.pending.popleft()
-        if victim:
-            self.fail(victim, "Runtime.ExitError", reason)
-        kept = self.init_error
+        if self.current:
+            self.fail(self.current, "Runtime.ExitError", reason)
+        elif self.pending and self.init_error is not None:
+            body, self.init_error = self.init_error, None
+            self.finish(self.pending.popleft(), body, "Unhandled")
+        elif self.pending and not self.initialized:
+            self.fail(self.pending.popleft(), "Runtime.ExitError", reason)
+        init_error = self.init_error  # Kept for the first invocation, if none is waiting for it.
         self.sandbox = None
         self.end_environment()
-        self.init_error = kept
+        self.init_error = init_error
         self.dispatch()
 
     def time_out(self, invocation):
