@@ -4,6 +4,9 @@
 /// Certificates are always verified. Redirects are never followed: 301 and 307 are answers like any other. Nothing is
 /// added to a request but `Host`, `Content-Length` and the proxy's own fields.
 ///
+/// A request on a reused connection that turns out dead before a byte of the answer is sent again on a fresh one; a
+/// streamed body only when none of it has been taken yet.
+///
 /// The last reference to a client may be dropped at any time: transfers under way go on, and the thread ends with
 /// them. `shutdown()` ends them at once.
 public final class HTTPClient: HTTPExecutor, Sendable {

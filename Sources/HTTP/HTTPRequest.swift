@@ -78,8 +78,9 @@ public protocol HTTPBodySource: Sendable {
 public struct HTTPLimits: Hashable, Sendable {
     /// From the start of the name look-up until the connection (TLS included) stands.
     public var connectTimeoutSeconds: Double
-    /// A transfer slower than `stallBytesPerSecond` for `stallSeconds` is ended. While a response body is paused
-    /// because its reader is slow, this does not count.
+    /// A transfer that moves fewer than `stallBytesPerSecond` in each of `stallSeconds` seconds is ended. What does not
+    /// count: the time before the connection stands, while a response body rests because its reader is slow, and while
+    /// the source of the request body has nothing yet.
     public var stallSeconds: Int
     /// See `stallSeconds`.
     public var stallBytesPerSecond: Int

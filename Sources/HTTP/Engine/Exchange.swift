@@ -20,6 +20,8 @@ final class Exchange: Sendable {
         /// libcurl has been told to wait until `buffered` is taken.
         var isPaused = false
         var isCancelled = false
+        /// Much of the body came in one go, so that more of that kind will.
+        var isLong = false
         /// How it ended: set once.
         var end: Result<Void, HTTPError>?
     }
@@ -107,7 +109,10 @@ final class Exchange: Sendable {
                 state.isPaused = true
                 return false
             }
+            // A body that goes on gets its room at once: growing by doubling would copy it once more.
+            if state.buffered.isEmpty, state.isLong { state.buffered.reserveCapacity(limitBytes) }
             state.buffered.append(contentsOf: bytes)
+            state.isLong = state.isLong || state.buffered.count > limitBytes / 4
             return true
         }
     }

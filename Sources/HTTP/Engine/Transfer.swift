@@ -21,7 +21,8 @@ final class Transfer {
     private(set) var failure: HTTPError?
     /// Which directions libcurl has been told to pause.
     private(set) var isReceivePaused = false
-    private(set) var isSendPaused = false
+    private var isSendPaused = false
+    private var hasReleasedUpload = false
     /// Bytes have come for a reader that may be waiting.
     var hasNews = false
     /// Bytes that have moved in either direction since the last look of the stall detection.
@@ -145,6 +146,17 @@ final class Transfer {
         guard isSendPaused else { return }
         isSendPaused = false
         applyPauses()
+    }
+
+    /// Whether it rests because the source of its body has nothing yet.
+    var waitsForSource: Bool { isSendPaused && exchange.pump?.isClosed == false }
+
+    /// Lets a resting upload go, once, when the response has ended it: libcurl itself stops to send on an error, but
+    /// takes the transfer for unfinished while the upload rests.
+    func releaseUploadAfterError() {
+        guard hasHead, !hasReleasedUpload, exchange.pump?.isClosed == true else { return }
+        hasReleasedUpload = true
+        resumeSending()
     }
 
     /// Tells libcurl which directions rest. It may call back from within, which can pause again.

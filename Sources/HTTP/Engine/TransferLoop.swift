@@ -60,6 +60,7 @@ final class TransferLoop {
 
     /// Sends the request, or puts it in line behind others to the same host.
     func start(_ exchange: Exchange) {
+        guard !exchange.isCancelled else { return cancel(exchange) }
         let destination = exchange.plan.destination
         if hosts[destination, default: Host()].activeCount < configuration.maximumConnectionsPerHost {
             begin(exchange)
@@ -120,8 +121,7 @@ final class TransferLoop {
                 transfer.hasNews = false
                 if transfer.exchange.wakeReader() { transfer.resumeReceiving() }
             }
-            // libcurl takes a transfer for unfinished while its upload rests, even when the response has ended it.
-            if transfer.hasHead, transfer.exchange.pump?.isClosed == true { transfer.resumeSending() }
+            transfer.releaseUploadAfterError()
         }
         var remaining: Int32 = 0
         while let message = curl_multi_info_read(multi, &remaining)?.pointee {
@@ -179,7 +179,7 @@ final class TransferLoop {
         guard limits.stallSeconds > 0, let transfer = transfers[ObjectIdentifier(exchange)] else { return nil }
         // Until the connection stands its own timeout counts; a transfer that waits for our own reader or source is
         // not the server's fault.
-        if !transfer.isConnected || transfer.isReceivePaused || transfer.isSendPaused
+        if !transfer.isConnected || transfer.isReceivePaused || transfer.waitsForSource
             || transfer.movedBytes >= max(1, limits.stallBytesPerSecond)
         {
             transfer.movedBytes = 0
