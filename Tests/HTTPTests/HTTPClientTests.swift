@@ -43,6 +43,9 @@ struct HTTPClientTests {
             #expect(response.status == 200)
         }
         #expect(server.requests.map(\.target) == targets)
+        _ = try await client.execute(HTTPRequest(.get, server.url))
+        _ = try await client.execute(HTTPRequest(.get, server.url + "?a/b"))
+        #expect(server.requests.suffix(2).map(\.target) == ["/", "/?a/b"])
     }
 
     @Test(arguments: [

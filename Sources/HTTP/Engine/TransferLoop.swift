@@ -116,20 +116,19 @@ final class TransferLoop {
             endAll { HTTPError(.other, "\($0.label): \(reason)") }
             return
         }
+        var remaining: Int32 = 0
+        while let message = curl_multi_info_read(multi, &remaining)?.pointee {
+            guard message.msg == CURLMSG_DONE, let transfer = transfer(of: message.easy_handle) else { continue }
+            finish(transfer, transfer.result(message.data.result))
+        }
+        // Only now: libcurl takes no more orders for a transfer that it has ended.
         for transfer in transfers.values {
             if transfer.hasNews {
                 transfer.hasNews = false
                 if transfer.exchange.wakeReader() { transfer.resumeReceiving() }
             }
             transfer.releaseUploadAfterError()
-        }
-        var remaining: Int32 = 0
-        while let message = curl_multi_info_read(multi, &remaining)?.pointee {
-            guard message.msg == CURLMSG_DONE, let transfer = transfer(of: message.easy_handle) else { continue }
-            finish(transfer, transfer.result(message.data.result))
-        }
-        // What failed while it was being resumed, where libcurl reports no end.
-        for transfer in transfers.values {
+            // What failed while it was being resumed, where libcurl reports no end.
             if let failure = transfer.failure { finish(transfer, .failure(failure)) }
         }
     }

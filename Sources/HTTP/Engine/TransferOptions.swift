@@ -66,6 +66,11 @@ struct TransferOptions {
     private func applyRequest(_ plan: RequestPlan, to easy: EasyHandle) throws(HTTPError) {
         try easy.set(CURLOPT_URL, plan.url)
         try easy.set(CURLOPT_PATH_AS_IS, 1)
+        // libcurl takes a URL apart and puts it together again, which newer versions do with small changes. A plain
+        // proxy needs the whole URL here, and whether there is one is only known after the exceptions.
+        if plan.destination.isSecure || configuration.proxies.proxy(for: plan.destination) == nil {
+            try easy.set(CURLOPT_REQUEST_TARGET, plan.target)
+        }
         try easy.setHeaders(plan.headerLines)
         if plan.announcesBody {
             try easy.set(CURLOPT_UPLOAD, 1)

@@ -2,6 +2,8 @@
 struct RequestPlan: Sendable {
     let url: String
     let destination: RequestURL
+    /// The path and the query, as they stand in the URL.
+    let target: String
     let method: HTTPMethod
     /// In curl's form: `Name: value`; `Name;` for an empty value; `Name:` to suppress what curl would add.
     let headerLines: [String]
@@ -22,6 +24,7 @@ struct RequestPlan: Sendable {
         }
         url = request.url
         destination = try RequestURL(request.url)
+        target = RequestURL.target(of: request.url)
         method = request.method
         body = request.body
         limits = request.limits

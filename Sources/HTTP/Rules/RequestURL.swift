@@ -46,6 +46,13 @@ struct RequestURL: Hashable, Sendable {
         (host, port) = try Self.split(authority, defaultPort: isSecure ? 443 : 80)
     }
 
+    /// What stands on the request line for a URL that has been found good: its path and query, byte for byte.
+    static func target(of url: String) -> String {
+        let rest = url.utf8.drop { $0 != UInt8(ascii: ":") }.dropFirst("://".utf8.count)
+        let target = String(Substring(rest.drop { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }))
+        return target.hasPrefix("/") ? target : "/" + target
+    }
+
     private static func split(
         _ authority: ArraySlice<UInt8>, defaultPort: Int
     ) throws(HTTPError) -> (host: String, port: Int) {
