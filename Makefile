@@ -29,7 +29,24 @@ build: deps ## Build everything, tests included, for debugging
 .PHONY: lint
 lint: deps ## Check format, imports and scripts
 	swift format lint --recursive --strict Sources Tests Package.swift
+	@scripts/lint-scripts
 	swift build $(swift_options) --build-tests --explicit-target-dependency-import-check error
+
+.PHONY: test
+test: deps ## Build, package and run all tests but the long ones (under 15 minutes)
+	@scripts/test
+
+.PHONY: test-long
+test-long: deps ## Run all tests, the long ones included
+	@SFTP_LAMBDA_LONG_TESTS=1 scripts/test
+
+.PHONY: package
+package: deps ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
+	@scripts/package
+
+.PHONY: demo
+demo: package ## Show pull at work, from its zip, between a local SFTP server and a local S3
+	@local/demo
 
 .PHONY: clean
 clean: ## Remove what was built, but the libraries of .deps

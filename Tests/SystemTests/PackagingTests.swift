@@ -1,0 +1,117 @@
+import Foundation
+import TestKit
+import Testing
+
+/// What stands in the zips. They are made by `make test`, which says where they are.
+@Suite(.enabled(if: BuildProducts.zips != nil, "make test makes the zips and runs these tests"))
+struct PackagingTests {
+    /// One entry of a zip, as Python's own reader sees it.
+    private struct Entry: Decodable {
+        var name: String
+        var mode: Int
+        var time: [Int]
+        var extraBytes: Int
+        var system: Int
+    }
+
+    private static let listing = """
+        import json, sys, zipfile
+        print(json.dumps([
+            {"name": e.filename, "mode": e.external_attr >> 16, "time": e.date_time, "extraBytes": len(e.extra),
+             "system": e.create_system}
+            for e in zipfile.ZipFile(sys.argv[1]).infolist()]))
+        """
+
+    private func entries(of zip: URL) throws -> [Entry] {
+        let text = try Tool.run("/usr/bin/python3", "-c", Self.listing, zip.path)
+        return try JSONDecoder().decode([Entry].self, from: Data(text.utf8))
+    }
+
+    private func isLoader(_ name: String) -> Bool { name.hasPrefix("ld-linux-") }
+
+    @Test(arguments: BuildProducts.functions)
+    func zipHoldsBootstrapProgramAndTheLibrariesItNeeds(function: String) throws {
+        let zip = try BuildProducts.zip(function)
+        let names = try entries(of: zip).map(\.name)
+        let libraries = names.filter { $0.hasPrefix("lib/") }.map { String($0.dropFirst("lib/".count)) }
+        #expect(names.sorted() == names)
+        #expect(Set(names).subtracting(libraries.map { "lib/\($0)" }) == ["bootstrap", function])
+        #expect(libraries.filter(isLoader).count == 1)
+
+        // Nothing is missing, and nothing is there that nobody asks for.
+        let root = try EmptyRoot(unpacking: zip)
+        defer { withExtendedLifetime(root) {} }
+        let unpacked = root.url.appendingPathComponent("var/task")
+        var needed: Set<String> = []
+        for name in names where name != "bootstrap" {
+            needed.formUnion(try BuildProducts.neededLibraries(of: unpacked.appendingPathComponent(name)))
+        }
+        #expect(needed.subtracting(libraries) == [])
+        #expect(Set(libraries.filter { !isLoader($0) }).subtracting(needed) == [])
+    }
+
+    @Test(arguments: BuildProducts.functions)
+    func zipIsSmallAndItsEntriesSayNothingOfTheMachine(function: String) throws {
+        let zip = try BuildProducts.zip(function)
+        let size = try #require(FileManager.default.attributesOfItem(atPath: zip.path)[.size] as? Int)
+        #expect(size < 12_000_000)
+        for entry in try entries(of: zip) {
+            let runs = entry.name == "bootstrap" || entry.name == function || entry.name.hasPrefix("lib/ld-linux-")
+            if runs { #expect(entry.mode == 0o100755, "\(entry.name)") }
+            #expect([0o100755, 0o100644].contains(entry.mode), "\(entry.name)")
+            #expect(entry.time == [1980, 1, 1, 0, 0, 0], "\(entry.name)")
+            #expect(entry.extraBytes == 0, "\(entry.name)")
+            #expect(entry.system == 3, "\(entry.name)")
+        }
+    }
+
+    @Test(arguments: BuildProducts.functions)
+    func programLinksOurLibrariesStatically(function: String) throws {
+        let root = try EmptyRoot(unpacking: BuildProducts.zip(function))
+        defer { withExtendedLifetime(root) {} }
+        let program = root.url.appendingPathComponent("var/task/\(function)")
+        let needed = try BuildProducts.neededLibraries(of: program).filter { !isLoader($0) }
+        #expect(needed.subtracting(BuildProducts.runtimeLibraries) == [])
+        for (package, sign) in [("libssh2", "SSH-2.0-libssh2_"), ("libcrypto", "OpenSSL ")] {
+            let version = try BuildProducts.version(ofPackage: package)
+            #expect(try BuildProducts.file(program, holds: sign + version), "\(package) \(version)")
+        }
+        #expect(try !Tool.run("/usr/bin/readelf", "--sections", "--wide", program.path).contains(".symtab"))
+    }
+
+    @Test(.enabled(if: EmptyRoot.obstacle == nil, "\(EmptyRoot.obstacle ?? "")"), arguments: BuildProducts.functions)
+    func zipRunsInAnEmptyRoot(function: String) async throws {
+        let root = try EmptyRoot(unpacking: BuildProducts.zip(function))
+        let run = try await root.run()
+        // Whatever it says without settings: it is the program that says it, not the shell or the loader.
+        #expect(!(126...127).contains(run.status), "\(run.errors)")
+        #expect(run.status >= 0, "signal \(-run.status): \(run.errors)")
+        #expect(!run.errors.contains("shared libraries"), "\(run.errors)")
+        #expect(!run.output.isEmpty || !run.errors.isEmpty)
+    }
+
+    @Test func sameBuildGivesTheSameZips() throws {
+        let again = try TemporaryFolder()
+        try Tool.run(StandIn.packageRoot.appendingPathComponent("scripts/package").path, "--output", again.url.path)
+        try expectTheSameZips(in: again.url)
+    }
+
+    @Test(.enabled(if: BuildProducts.longTests, "compiles everything again: SFTP_LAMBDA_LONG_TESTS=1 runs it"))
+    func sameSourcesGiveTheSameZips() throws {
+        let again = try TemporaryFolder()
+        let script = StandIn.packageRoot.appendingPathComponent("scripts/package").path
+        let scratch = again.url.appendingPathComponent("scratch").path
+        try Tool.run(script, "--output", again.url.path, "--scratch-path", scratch)
+        try expectTheSameZips(in: again.url)
+    }
+
+    private func expectTheSameZips(in folder: URL) throws {
+        for function in BuildProducts.functions {
+            let first = try Data(contentsOf: BuildProducts.zip(function))
+            let second = try Data(contentsOf: folder.appendingPathComponent("\(function).zip"))
+            // Compared outside of #expect, which would list the differences of megabytes for hours.
+            let same = first == second
+            #expect(same, "\(function).zip differs")
+        }
+    }
+}
