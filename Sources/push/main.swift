@@ -1,3 +1,3 @@
 import SFTPLambdaCore
 
-print("not built yet")
+await FunctionMain.run(.push)

@@ -15,8 +15,9 @@ public protocol ObjectStore: Sendable {
 
 /// An object being stored part by part. Until `complete` nothing is visible under its key.
 public protocol ObjectUpload: Sendable {
-    /// Stores one part; `number` counts from 1. Parts may be stored at once and in any order, and all but the last
-    /// have the same size, at least 5 MiB. Returns when the store has confirmed the SHA-256 of the part.
+    /// Stores one part; `number` counts from 1. Parts may be stored at once and begun in any order, and all but the
+    /// last have the same size, at least 5 MiB. Returns when the store has confirmed the SHA-256 of the part; that may
+    /// wait until the parts before it have been begun, since the digest of the whole goes through them in order.
     func putPart(_ number: Int, content: [[UInt8]]) async throws(StoreFailure)
 
     /// Makes the object visible; every part from 1 to the highest must have been stored.

@@ -1,0 +1,149 @@
+import SFTP
+import Synchronization
+import Transfers
+
+/// A file of the partner's that is open for reading.
+final class SFTPFileReader: RemoteFileReader {
+    private let files: SFTPRemoteFiles
+    private let path: RemotePath
+    private let expected: FileVersion
+    /// Nil once it is closed.
+    private let handle: Mutex<SFTPHandle?>
+
+    init(files: SFTPRemoteFiles, path: RemotePath, handle: SFTPHandle, expected: FileVersion) {
+        self.files = files
+        self.path = path
+        self.expected = expected
+        self.handle = Mutex(handle)
+    }
+
+    func read(
+        from offset: UInt64, countBytes: Int, verifyingEnd: Bool
+    ) async throws(RemoteFailure) -> [[UInt8]] {
+        guard let handle = handle.withLock({ $0 }) else {
+            throw RemoteFailure(.failed, "read \(path): it is closed")
+        }
+        guard verifyingEnd else {
+            let pieces: [[UInt8]]
+            do throws(SFTPError) {
+                pieces = try await files.client.read(handle, from: offset, countBytes: countBytes)
+            } catch {
+                throw RemoteFailure(error)
+            }
+            try checkLength(pieces.reduce(0) { $0 + $1.count }, countBytes, offset)
+            return pieces
+        }
+        let content: SFTPVerifiedContent
+        do throws(SFTPError) {
+            content = try await files.client.readVerifyingEnd(handle, from: offset, countBytes: countBytes)
+        } catch {
+            throw RemoteFailure(error)
+        }
+        try checkLength(content.countBytes, countBytes, offset)
+        try checkEnd(content)
+        return content.pieces
+    }
+
+    private func checkLength(_ got: Int, _ wanted: Int, _ offset: UInt64) throws(RemoteFailure) {
+        guard got < wanted else { return }
+        throw RemoteFailure(.changed, "read \(path): it ends at byte \(offset + UInt64(got)), earlier than listed")
+    }
+
+    private func checkEnd(_ content: SFTPVerifiedContent) throws(RemoteFailure) {
+        guard content.endsThere else {
+            throw RemoteFailure(.changed, "read \(path): it has become longer than listed")
+        }
+        // A server may refuse FSTAT: then the look behind the move has to do.
+        guard case .success(let attributes) = content.attributes else { return }
+        let now = RemoteAttributes(attributes).version
+        if let size = now.sizeBytes, let expectedSize = expected.sizeBytes, size != expectedSize {
+            throw RemoteFailure(.changed, "read \(path): it has \(size) bytes now, and had \(expectedSize) when listed")
+        }
+        if let time = now.modified, let expectedTime = expected.modified, time != expectedTime {
+            throw RemoteFailure(.changed, "read \(path): it was written to while it was read")
+        }
+    }
+
+    func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile {
+        guard let handle = takeHandle() else { throw RemoteFailure(.failed, "move \(path): it is closed") }
+        do throws(SFTPError) {
+            if files.canReplace {
+                let move = SFTPRequest.posixRename(path.bytes, to: target.bytes)
+                do throws(SFTPError) {
+                    return try await fly([.close(handle)], move, to: target, settingTime: time)
+                } catch {
+                    guard error.reason == .status(.operationUnsupported) else { throw error }
+                    files.notePosixRenameRefused()
+                }
+                return try await plainMove([], to: target, settingTime: time)
+            }
+            return try await plainMove([.close(handle)], to: target, settingTime: time)
+        } catch {
+            throw try await meaning(of: error)
+        }
+    }
+
+    /// CLOSE, rename, look and new time in one flight. What CLOSE of a file that was only read answers is of no
+    /// interest, and the look tells what was moved even if the new time is set right behind it.
+    private func fly(
+        _ before: [SFTPRequest], _ move: SFTPRequest, to target: RemotePath, settingTime time: UnixTime
+    ) async throws(SFTPError) -> MovedFile {
+        let flight = files.client.submit(
+            before + [move, .lstat(target.bytes), .setstat(target.bytes, SFTPAttributes(modified: time))])
+        _ = try await flight.reply(before.count)
+        var moved = MovedFile(seen: nil)
+        do {
+            moved.seen = RemoteAttributes(try await flight.attributes(before.count + 1))
+        } catch {
+            guard case .status = error.reason else { throw error }
+            // The server does not say, or the partner has taken the file out of `.done` already.
+        }
+        do {
+            _ = try await flight.reply(before.count + 2)
+        } catch {
+            guard case .status = error.reason else { throw error }
+            moved.timeFailure = RemoteFailure(error)
+        }
+        return moved
+    }
+
+    /// For servers without `posix-rename@openssh.com`: RENAME, and where that does not replace, after removing the
+    /// older file of that name, which is in the store already.
+    private func plainMove(
+        _ before: [SFTPRequest], to target: RemotePath, settingTime time: UnixTime
+    ) async throws(SFTPError) -> MovedFile {
+        let move = SFTPRequest.rename(path.bytes, to: target.bytes)
+        do {
+            return try await fly(before, move, to: target, settingTime: time)
+        } catch {
+            guard case .status(let status) = error.reason, status != .noSuchFile else { throw error }
+            do {
+                try await files.client.remove(target.bytes)
+            } catch let removal {
+                guard case .status = removal.reason else { throw removal }
+                throw error  // Nothing there that stood in the way, or it cannot be removed: the first answer counts.
+            }
+            return try await fly([], move, to: target, settingTime: time)
+        }
+    }
+
+    /// "No such file" can mean the file or the directory it is moved to.
+    private func meaning(of error: SFTPError) async throws(RemoteFailure) -> RemoteFailure {
+        guard error.reason == .status(.noSuchFile), try await files.attributes(of: path) != nil else {
+            return RemoteFailure(error)
+        }
+        return RemoteFailure(.failed, "\(error.message) (the file is there, so its .done directory is missing)")
+    }
+
+    func close() async {
+        guard let handle = takeHandle() else { return }
+        files.client.closeWithoutWaiting(handle)
+    }
+
+    private func takeHandle() -> SFTPHandle? {
+        handle.withLock { handle in
+            defer { handle = nil }
+            return handle
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import SFTP
+import Synchronization
+import Transfers
+
+/// The partner's server as the transfer rules see it: which SFTP requests make up an operation, and what the servers'
+/// peculiarities mean. Works over one connection, which it does not own.
+final class SFTPRemoteFiles: RemoteFiles {
+    let client: SFTPClient
+    private let refusesPosixRename = Mutex(false)
+
+    init(client: SFTPClient) { self.client = client }
+
+    /// Whether to rename by `posix-rename@openssh.com`: the server offers it and has not refused it since.
+    var canReplace: Bool { client.supports(.posixRename) && !refusesPosixRename.withLock { $0 } }
+
+    /// Remembers for the connection that the server offers `posix-rename@openssh.com` and does not do it.
+    func notePosixRenameRefused() { refusesPosixRename.withLock { $0 = true } }
+
+    func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
+        do {
+            return SFTPListing(try await client.openDirectory(path.bytes))
+        } catch {
+            throw RemoteFailure(error)
+        }
+    }
+
+    func openFile(_ path: RemotePath, expected: FileVersion) async throws(RemoteFailure) -> any RemoteFileReader {
+        do {
+            let handle = try await client.open(path.bytes, .read)
+            return SFTPFileReader(files: self, path: path, handle: handle, expected: expected)
+        } catch {
+            throw RemoteFailure(error)
+        }
+    }
+
+    func attributes(of path: RemotePath) async throws(RemoteFailure) -> RemoteAttributes? {
+        do {
+            return RemoteAttributes(try await client.lstat(path.bytes))
+        } catch {
+            if error.reason == .status(.noSuchFile) { return nil }
+            throw RemoteFailure(error)
+        }
+    }
+
+    func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
+        do {
+            try await client.mkdir(path.bytes)
+        } catch {
+            guard case .status = error.reason else { throw RemoteFailure(error) }
+            // Most servers say no more than "failure" when it exists, and some refuse MKDIR where it does.
+            let isDirectory: Bool
+            do {
+                isDirectory = try await client.stat(path.bytes).kind == .directory
+            } catch let statError {
+                guard case .status = statError.reason else { throw RemoteFailure(statError) }
+                isDirectory = false
+            }
+            if !isDirectory { throw RemoteFailure(error) }
+        }
+    }
+
+    func moveWithoutReplacing(_ path: RemotePath, to target: RemotePath) async throws(RemoteFailure) {
+        // A few servers replace the target of a plain RENAME without a word; this look leaves them one round trip.
+        if try await attributes(of: target) != nil {
+            throw RemoteFailure(.alreadyExists, "rename \(path) to \(target): something is there already")
+        }
+        do {
+            try await client.rename(path.bytes, to: target.bytes)
+        } catch {
+            guard case .status(let status) = error.reason, status != .noSuchFile else { throw RemoteFailure(error) }
+            if try await attributes(of: target) != nil {
+                throw RemoteFailure(.alreadyExists, "rename \(path) to \(target): something is there by now")
+            }
+            throw RemoteFailure(error)
+        }
+    }
+
+    func setModificationTime(of path: RemotePath, to time: UnixTime) async throws(RemoteFailure) {
+        do {
+            try await client.setstat(path.bytes, SFTPAttributes(modified: time))
+        } catch {
+            throw RemoteFailure(error)
+        }
+    }
+
+    func removeFile(_ path: RemotePath) async throws(RemoteFailure) {
+        do {
+            try await client.remove(path.bytes)
+        } catch {
+            if error.reason != .status(.noSuchFile) { throw RemoteFailure(error) }
+        }
+    }
+}
+
+/// A listing, entry by entry translated.
+private struct SFTPListing: RemoteListing {
+    private let directory: SFTPDirectory
+
+    init(_ directory: SFTPDirectory) { self.directory = directory }
+
+    func next() async throws(RemoteFailure) -> [RemoteEntry]? {
+        do {
+            guard let names = try await directory.next() else { return nil }
+            return names.compactMap(Self.entry)
+        } catch {
+            throw RemoteFailure(error)
+        }
+    }
+
+    func close() async { directory.close() }
+
+    private static func entry(_ name: SFTPName) -> RemoteEntry? {
+        if name.filename == Array(".".utf8) || name.filename == Array("..".utf8) { return nil }
+        guard let filename = RemoteName(bytes: name.filename) else { return .refused(name.filename) }
+        var attributes = RemoteAttributes(name.attributes)
+        if attributes.kind == .unknown, let kind = name.kind { attributes.kind = .init(kind) }
+        return .entry(filename, attributes)
+    }
+}
+
+extension RemoteAttributes {
+    init(_ attributes: SFTPAttributes) {
+        self.init(
+            kind: attributes.kind.map { .init($0) } ?? .unknown,
+            version: FileVersion(
+                sizeBytes: attributes.sizeBytes,
+                modified: attributes.times.map { UnixTime(seconds: Int64($0.modificationSeconds)) }))
+    }
+}
+
+extension RemoteAttributes.Kind {
+    init(_ kind: SFTPAttributes.Kind) {
+        switch kind {
+        case .file: self = .file
+        case .directory: self = .directory
+        case .symbolicLink: self = .symbolicLink
+        case .special: self = .special
+        }
+    }
+}
+
+extension SFTPAttributes {
+    /// Version 3 sets both times together; its times end in 2106.
+    init(modified: UnixTime) {
+        let seconds = UInt32(clamping: modified.seconds)
+        self.init(times: Times(accessSeconds: seconds, modificationSeconds: seconds))
+    }
+}
+
+extension RemoteFailure {
+    /// What an SFTP error means to the transfer rules.
+    init(_ error: SFTPError) {
+        let reason: Reason
+        switch error.reason {
+        case .status(.noSuchFile): reason = .notFound
+        case .status(.permissionDenied): reason = .denied
+        case .status(.fileAlreadyExists): reason = .alreadyExists
+        case .status(.operationUnsupported), .unsupported: reason = .unsupported
+        case .status, .invalidConfiguration: reason = .failed
+        case .cancelled: reason = .cancelled
+        case .connectionLost, .timeout, .protocolViolation, .unreachable, .hostKeyMismatch, .authenticationRejected:
+            reason = .connectionLost
+        }
+        self.init(reason, error.message)
+    }
+}

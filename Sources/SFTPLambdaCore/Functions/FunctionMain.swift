@@ -1,0 +1,37 @@
+import FoundationEssentials
+import Glibc
+import HTTP
+import LambdaRuntime
+import Logging
+
+/// What a program of ours does from its first line to its end.
+public enum FunctionMain {
+    /// Serves Lambda's invocations with the function, until the process has to end.
+    public static func run(_ function: LambdaFunction) async -> Never {
+        let environment = ProcessInfo.processInfo.environment
+        let log = LogOutput(options: LogOptions(environment: environment))
+        let logger = log.logger(label: function.rawValue)
+        for warning in log.options.warnings { logger.warning("\(warning)") }
+        do {
+            let address = try RuntimeAPIAddress(environment: environment)
+            // A client of its own: the long poll must not share a limit or a shutdown with the work.
+            let executor = HTTPClient(HTTPClientConfiguration(environment: environment, maximumConnectionsPerHost: 1))
+            let runtime = LambdaRuntime(address: address, executor: executor, logger: logger)
+            try await runtime.run { try handler(of: function, environment, log, logger) }
+        } catch {
+            logger.critical("the function ends", metadata: ["reason": "\(error)"])
+            exit(1)
+        }
+    }
+
+    private static func handler(
+        of function: LambdaFunction, _ environment: [String: String], _ log: LogOutput, _ logger: Logger
+    ) throws -> any LambdaHandler {
+        switch function {
+        case .pull: return try PullFunction(services: FunctionServices(environment: environment, log: log), logger: logger)
+        case .push, .pushRetry:
+            throw FunctionFailure(
+                type: "FunctionMissing", message: "this version has no \(function.rawValue); a later one brings it")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import AWS
+import HTTP
+
+/// What every function needs of the world outside, made from the environment. Nothing is connected before it is used.
+struct FunctionServices: Sendable {
+    let environment: [String: String]
+    let http: HTTPClient
+    let aws: AWSConfiguration
+    let log: LogOutput
+
+    /// - Throws: `FunctionFailure` when no region is set.
+    init(environment: [String: String], log: LogOutput) throws {
+        self.environment = environment
+        self.log = log
+        http = HTTPClient(HTTPClientConfiguration(environment: environment))
+        guard let region = try AWSRegion.resolve(environment: environment) else {
+            throw FunctionFailure(
+                type: "InvalidSettings",
+                message: "no AWS region is known. Expected: AWS_REGION, which Lambda sets. Example: eu-central-1")
+        }
+        aws = AWSConfiguration(
+            http: http, credentials: CredentialsChain(environment: environment, http: http), region: region,
+            environment: environment)
+    }
+}
+
+/// How many bytes of files an invocation may hold at once (decision 4).
+enum MemoryBudget {
+    /// Three parts: one arrives, one is sent, one waits for S3's answer. More makes no transfer faster.
+    static let mostBytes = 24 * 1024 * 1024
+    /// A part has to fit.
+    static let leastBytes = 8 * 1024 * 1024
+    private static let megabyte = 1024 * 1024
+
+    /// An eighth of what the function has, within these bounds: the smallest function, with 128 MB, gets 16.
+    static func bytes(environment: [String: String]) -> Int {
+        guard let text = environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], let megabytes = Int(text) else {
+            return mostBytes
+        }
+        return min(max(megabytes / 8 * megabyte, leastBytes), mostBytes)
+    }
+}

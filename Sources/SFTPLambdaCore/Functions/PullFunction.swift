@@ -1,0 +1,165 @@
+import AWS
+import FoundationEssentials
+import LambdaRuntime
+import Logging
+import SFTP
+import Transfers
+
+/// The Lambda function `pull`: one run over the partner's tree for each invocation, whatever the event says.
+///
+/// The connection to the server lasts for one invocation: between invocations Lambda freezes the process, and the
+/// server would drop it. Connections to S3 and the secret are kept.
+struct PullFunction: LambdaHandler {
+    private let settings: PullSettings
+    private let services: FunctionServices
+    private let connector: ServerConnector
+    private let store: S3Client
+    private let selection: Selection
+    private let clock = SystemClock()
+
+    /// What is kept of the time for closing the connection and answering: this share of it, and at most so much.
+    private static let reservedShare = 0.1
+    private static let mostReservedSeconds = 3.0
+    private static let metricsNamespace = "sftp-lambda"
+
+    /// - Throws: `SettingsError` with every fault of the settings.
+    init(services: FunctionServices, logger: Logger) throws {
+        settings = try PullSettings(environment: services.environment)
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        self.services = services
+        connector = ServerConnector(
+            settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))
+        store = S3Client(services.aws)
+        selection = try settings.selection()
+    }
+
+    func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
+        try Self.check(event)
+        let leftSeconds = context.deadline.remainingSeconds
+        let reservedSeconds = min(leftSeconds * Self.reservedShare, Self.mostReservedSeconds)
+        let deadline = clock.uptimeSeconds + leftSeconds - reservedSeconds
+        let summary = try await Self.until(deadline, clock) {
+            try await run(deadlineUptimeSeconds: deadline, logger: context.logger)
+        }
+        report(summary, context)
+        if summary.isFailure { throw FunctionFailure(summary) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return Array(try encoder.encode(summary))
+    }
+
+    /// Any JSON will do: a schedule's event says nothing that a run needs.
+    private static func check(_ event: [UInt8]) throws {
+        struct Anything: Decodable {
+            init(from decoder: any Decoder) {}
+        }
+        do {
+            _ = try JSONDecoder().decode(Anything.self, from: Data(event))
+        } catch {
+            throw FunctionFailure(
+                type: "MalformedEvent",
+                message: "the event is not JSON; expected the event of a schedule, or {} from a person")
+        }
+    }
+
+    /// Runs the work and cancels it when the time is up. It then ends in an orderly way and says how far it came.
+    private static func until<Value: Sendable>(
+        _ deadline: Double, _ clock: SystemClock, _ work: @Sendable @escaping () async throws -> Value
+    ) async throws -> Value {
+        let task = Task { try await work() }
+        let watch = Task {
+            try await Task.sleep(for: .seconds(max(0, deadline - clock.uptimeSeconds)))
+            task.cancel()
+        }
+        defer { watch.cancel() }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
+    private func run(deadlineUptimeSeconds: Double, logger: Logger) async throws -> PullSummary {
+        let client: SFTPClient
+        do {
+            client = try await connector.connect(logger: logger)
+        } catch let error as SFTPError {
+            throw FunctionFailure(error)
+        }
+        let plan = PullPlan(
+            sourceDirectory: settings.sourceDirectory, keys: KeyMapping(prefix: settings.keyPrefix),
+            selection: selection, retentionDays: Int64(settings.fileRetentionDays ?? 0),
+            origin: try await connector.origin(),
+            budgetBytes: MemoryBudget.bytes(environment: services.environment),
+            deadlineUptimeSeconds: deadlineUptimeSeconds)
+        let flow = PullFlow(
+            plan: plan, files: SFTPRemoteFiles(client: client),
+            store: S3ObjectStore(
+                client: store, bucket: settings.bucket.text, deadlineUptimeSeconds: deadlineUptimeSeconds,
+                logger: logger),
+            clock: clock, observer: TransferLog(logger: logger))
+        let summary = await flow.run()
+        await client.close()
+        return summary
+    }
+
+    private func report(_ summary: PullSummary, _ context: InvocationContext) {
+        let left: [String: Logger.MetadataValue] = summary.left.mapValues { .stringConvertible($0) }
+        context.logger.log(
+            level: summary.isFailure ? .error : .info, "pull finished",
+            metadata: [
+                "transferred": .stringConvertible(summary.transferred), "bytes": .stringConvertible(summary.bytes),
+                "left": .dictionary(left), "purged": .stringConvertible(summary.purged),
+                "failed": .stringConvertible(summary.failed), "remaining": .stringConvertible(summary.remaining),
+                "isListingComplete": .stringConvertible(summary.isListingComplete),
+                "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
+            ])
+        let name = services.environment["AWS_LAMBDA_FUNCTION_NAME"] ?? "pull"
+        var metrics = EmbeddedMetrics(
+            namespace: Self.metricsNamespace, dimensions: [.init("FunctionName", name)],
+            properties: ["requestId": context.requestID])
+        metrics.add("FilesTransferred", summary.transferred)
+        metrics.add("BytesTransferred", summary.bytes, .bytes)
+        metrics.add("FilesFailed", summary.failed)
+        metrics.add("FilesRemaining", summary.remaining)
+        metrics.add("FilesPurged", summary.purged)
+        metrics.add("DurationMilliseconds", summary.durationMilliseconds, .milliseconds)
+        services.log.write(metrics)
+    }
+}
+
+extension FunctionFailure {
+    /// The end of a run in which something failed: the invocation fails and names what did (rule P6).
+    init(_ summary: PullSummary) {
+        let shown = summary.failures.map { "\($0.path): \($0.reason)" }.joined(separator: "; ")
+        let more = summary.failed - summary.failures.count
+        self.init(
+            type: "TransfersFailed",
+            message: "\(summary.failed) failed, \(summary.transferred) transferred, \(summary.remaining) remaining. "
+                + shown + (more > 0 ? "; and \(more) more, see the log" : ""))
+    }
+}
+
+extension PullSettings {
+    /// The selection that the settings ask for.
+    func selection() throws(SettingsError) -> Selection {
+        Selection(
+            include: try Self.globs(include, Settings.include.declaration),
+            exclude: try Self.globs(exclude, Settings.exclude.declaration),
+            minimumAgeSeconds: Int64(minimumFileAgeSeconds))
+    }
+
+    private static func globs(
+        _ patterns: [String], _ declaration: SettingDeclaration
+    ) throws(SettingsError) -> [Glob] {
+        var globs: [Glob] = []
+        for pattern in patterns {
+            do throws(GlobFailure) {
+                globs.append(try Glob(pattern))
+            } catch {
+                throw SettingsError([SettingFault(declaration, "holds the pattern '\(pattern)': \(error.reason)")])
+            }
+        }
+        return globs
+    }
+}

@@ -1,0 +1,43 @@
+import Logging
+import Transfers
+
+/// Makes log lines of what happens to each file: a receipt for one that was transferred, a reason for every other.
+struct TransferLog: TransferObserver {
+    private let logger: Logger
+
+    init(logger: Logger) { self.logger = logger }
+
+    func transferred(_ receipt: TransferReceipt) {
+        var fields: Logger.Metadata = [
+            "path": "\(receipt.path)", "key": "\(receipt.key)", "bytes": .stringConvertible(receipt.object.sizeBytes),
+            "sha256": .string(receipt.object.sha256), "etag": .string(receipt.object.etag),
+            "durationMilliseconds": .stringConvertible(receipt.durationMilliseconds),
+        ]
+        if let versionID = receipt.object.versionID { fields["versionId"] = .string(versionID) }
+        logger.info("file transferred", metadata: fields)
+    }
+
+    func left(_ path: RemotePath, because reason: LeftReason) {
+        // What is left out by its kind or by a setting is left out at every run: worth a line only to who looks for it.
+        let level: Logger.Level =
+            switch reason {
+            case .skipped(.unsafeName), .skipped(.kindUnknown), .skipped(.reservedName), .skipped(.ageUnknown): .warning
+            case .skipped: .debug
+            case .changed, .gone: .info
+            }
+        logger.log(
+            level: level, "file left on the server", metadata: ["path": "\(path)", "reason": .string(reason.word)])
+    }
+
+    func failed(_ failure: TransferFailure) {
+        logger.error("file failed", metadata: ["path": .string(failure.path), "reason": .string(failure.reason)])
+    }
+
+    func purged(_ path: RemotePath) {
+        logger.info("file removed from .done after its retention", metadata: ["path": "\(path)"])
+    }
+
+    func warning(_ message: String, path: RemotePath?) {
+        logger.warning("\(message)", metadata: path.map { ["path": "\($0)"] } ?? [:])
+    }
+}
