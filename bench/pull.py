@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""One pull, measured: the real function under the Runtime API emulator, a real sshd, and a lean S3 in memory.
+
+    bench/pull.py --files 1000 --bytes 10240 --function dist/pull.zip [--rtt-ms 20]
+
+Prints one line of JSON: seconds from invocation to answer, CPU seconds and peak resident MiB of the function, the
+number of SSH connections, and whether every byte arrived (by SHA-256) and every file moved to `.done`. With --rtt-ms
+the server stands at the far end of bench/link.py. The whole run needs root for that.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "local"))
+
+from runtime_api import RuntimeAPI  # noqa: E402
+from runtime_api_emulator.sandbox import Configuration  # noqa: E402
+from standins import StandIn  # noqa: E402
+
+TIMEOUT_SECONDS = 600
+PIECE_BYTES = 1 << 20
+
+
+def make_tree(folder, count, size):
+    """Files of random bytes; their SHA-256 by name."""
+    folder.mkdir(parents=True)
+    generator = random.Random(count)
+    hashes = {}
+    for number in range(count):
+        name = f"file-{number:06d}"
+        digest = hashlib.sha256()
+        with open(folder / name, "wb") as file:
+            left = size
+            while left:
+                piece = generator.randbytes(min(left, PIECE_BYTES))
+                file.write(piece)
+                digest.update(piece)
+                left -= len(piece)
+        hashes[name] = digest.hexdigest()
+    return hashes
+
+
+def program(function, work):
+    """The command that Lambda would start: the bootstrap of a zip, or a bare program."""
+    if not function.suffix == ".zip":
+        return str(work), [str(function.resolve())]
+    with zipfile.ZipFile(function) as archive:
+        for entry in archive.infolist():
+            path = pathlib.Path(archive.extract(entry, work / "task"))
+            path.chmod(entry.external_attr >> 16 & 0o777)
+    return str(work / "task"), None
+
+
+def check(endpoint, hashes, source, size, receipts):
+    """Every object has the bytes of its file, and every file stands in `.done`."""
+    for name, expected in hashes.items():
+        url = f"{endpoint}/bucket/{urllib.parse.quote(name)}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD")) as answer:
+            assert int(answer.headers["Content-Length"]) == size, f"{name} has another size in S3"
+            if "x-lean-parts" not in answer.headers:
+                assert answer.headers["x-lean-sha256"] == expected, f"{name} has other bytes in S3"
+        # Of a multipart object the server knows the parts' hashes, each checked; the whole one is in the receipt.
+        assert receipts[name] == expected, f"{name} has another SHA-256 in its receipt"
+        assert (source / ".done" / name).exists() and not (source / name).exists(), f"{name} is not in .done"
+
+
+def run(options):
+    work = pathlib.Path(tempfile.mkdtemp(prefix="sftp-lambda-bench-"))
+    try:
+        source = work / "tree" / "in"
+        hashes = make_tree(source, options.files, options.bytes)
+        prefix, address = [], "127.0.0.1"
+        if "LINK_FAR_PID" in os.environ:
+            prefix = ["nsenter", f"--net=/proc/{os.environ['LINK_FAR_PID']}/ns/net"]
+            address = os.environ["LINK_FAR_ADDRESS"]
+        sshd_log, function_log = work / "sshd.log", work / "function.log"
+        with StandIn("sshd", "--root", work / "tree", "--address", address, log=sshd_log, prefix=prefix) as sshd, StandIn(
+            "lean_s3.py", log=work / "s3.log"
+        ) as s3:
+            task_root, command = program(options.function, work)
+            environment = {
+                "SFTP_HOST": sshd["host"], "SFTP_PORT": sshd["port"], "SFTP_USER": sshd["user"],
+                "SFTP_PRIVATE_KEY": pathlib.Path(sshd["privateKey"]).read_text(),
+                "SFTP_HOST_KEY": sshd["hostKey"], "SFTP_SOURCE_DIR": "in", "SFTP_TARGET_S3_BUCKET": "bucket",
+                "AWS_ENDPOINT_URL": s3["endpoint"], "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench",
+            }
+            configuration = Configuration(
+                task_root=task_root, command=command, environment=environment, log_path=str(function_log),
+                memory_size=options.memory_mb)
+            with RuntimeAPI(configuration) as api:
+                start = time.monotonic()
+                result = api.invoke(b"{}", timeout_seconds=TIMEOUT_SECONDS)
+                seconds = time.monotonic() - start
+                if result.function_error:
+                    sys.exit(f"the pull failed: {result.payload}\n{function_log.read_text()[-4000:]}")
+                usage = resources()
+            receipts = dict(re.findall(r'"key":"([^"]+)".*?"sha256":"([0-9a-f]{64})"', function_log.read_text()))
+            check(s3["endpoint"], hashes, source, options.bytes, receipts)
+            connections = len(re.findall(r"Accepted publickey", sshd_log.read_text()))
+        return {
+            "files": options.files, "bytes": options.bytes, "rttMilliseconds": float(os.environ.get("LINK_RTT_MS", 0)),
+            "seconds": round(seconds, 3), **usage, "sshConnections": connections, "verified": True,
+        }
+    finally:
+        shutil.rmtree(work)
+
+
+def resources():
+    """CPU seconds and peak resident memory of the function: the child of this process that is neither stand-in."""
+    mine = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and b"AWS_LAMBDA_RUNTIME_API=" in environment:
+            mine.append((entry, fields))
+    assert len(mine) == 1, f"one function should run, not {len(mine)}"
+    entry, fields = mine[0]
+    ticks = os.sysconf("SC_CLK_TCK")
+    peak = re.search(r"VmHWM:\s+(\d+) kB", (entry / "status").read_text()).group(1)
+    return {
+        "cpuSeconds": round((int(fields[11]) + int(fields[12])) / ticks, 2), "peakResidentMiB": round(int(peak) / 1024, 1),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--bytes", type=int, default=10 * 1024)
+    parser.add_argument("--rtt-ms", type=float)
+    parser.add_argument("--memory-mb", type=int, default=256)
+    parser.add_argument("--function", type=pathlib.Path, default=ROOT / "dist" / "pull.zip")
+    options = parser.parse_args()
+    if options.rtt_ms is not None and "LINK_FAR_PID" not in os.environ:
+        link = [sys.executable, str(ROOT / "bench" / "link.py"), "--rtt-ms", str(options.rtt_ms), "--"]
+        sys.exit(subprocess.run([*link, sys.executable, *sys.argv]).returncode)
+    print(json.dumps(run(options)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
