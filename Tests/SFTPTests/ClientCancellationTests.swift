@@ -127,4 +127,41 @@ import Testing
         #expect(await server.advance(100) == false)
         await client.close()
     }
+
+    @Test func nothingIsLeftBehindHoweverTasksEnd() async throws {
+        var script = ScriptedServer.Script()
+        script.shuffle = SeededGenerator(state: 99)
+        script.tree.readBytes = 50_000
+        let content = ClientContentTests.content(700_000)
+        for number in 0..<20 { script.tree.nodes[path("/\(number)")] = .init(content: content) }
+        let server = ScriptedServer(script)
+        let client = try await server.connect()
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<200 {
+                group.addTask {
+                    let work = Task { try await Self.useFile("/\(number % 20)", content, client) }
+                    // Every third is given up, each at another moment.
+                    for _ in 0..<(number % 17) { await Task.yield() }
+                    if number % 3 == 0 { work.cancel() }
+                    guard case .failure(let error) = await work.result else { return }
+                    #expect((error as? SFTPError)?.reason == .cancelled)
+                }
+            }
+        }
+        await server.settle()
+        #expect(client.connection.load == [0, 0, 0, 0, 0])
+        // Every handle came to somebody who closed it, or was closed for nobody.
+        #expect(server.script.tree.openCount == 0)
+        await client.close()
+    }
+
+    private static func useFile(_ name: String, _ content: [UInt8], _ client: SFTPClient) async throws(SFTPError) {
+        let handle = try await client.open(path(name), [.read, .write])
+        defer { client.closeWithoutWaiting(handle) }
+        let read = try await client.readVerifyingEnd(handle, from: 0, countBytes: content.count)
+        #expect(ClientContentTests.joined(read.pieces) == content && read.endsThere)
+        try await client.write(handle, at: 0, read.pieces)
+        _ = try await client.submitRead(handle, from: 5, countBytes: 100_000, then: [.fstat(handle)]).attributes(1)
+        _ = client.submit([.lstat(path(name)), .stat(path(name))])
+    }
 }

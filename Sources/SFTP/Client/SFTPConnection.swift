@@ -71,6 +71,17 @@ final class SFTPConnection: ChannelHandler {
     /// What the server says of its limits; all 0 until it does.
     var limits: SFTPLimits { state.withLock { $0.engine.limits } }
 
+    /// What is under way: all 0 when nobody wants anything and every answer has come.
+    var load: [Int] {
+        state.withLock {
+            let engine = $0.engine
+            return [
+                engine.flights.count, engine.table.count, engine.readWindow.usedBytes, engine.writeWindow.usedBytes,
+                engine.controlQueue.count + engine.readQueue.count + engine.writeQueue.count,
+            ]
+        }
+    }
+
     /// Fails everything, now and later, with this error, unless the connection ended before.
     func end(_ error: SFTPError) {
         let resumptions = state.withLock { state in
