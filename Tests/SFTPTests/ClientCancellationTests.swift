@@ -3,7 +3,7 @@ import Testing
 @testable import SFTP
 
 /// Tasks that give up, and servers that say nothing.
-@Suite struct ClientCancellationTests {
+@Suite(.timeLimit(.minutes(3))) struct ClientCancellationTests {
     private func held() -> ScriptedServer {
         var script = ScriptedServer.Script()
         script.holdsAnswers = true

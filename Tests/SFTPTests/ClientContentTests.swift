@@ -3,7 +3,7 @@ import Testing
 @testable import SFTP
 
 /// Whole ranges: how they are divided, how many bytes are under way, what short and failed answers do.
-@Suite struct ClientContentTests {
+@Suite(.timeLimit(.minutes(3))) struct ClientContentTests {
     /// Bytes that tell where they stand.
     static func content(_ count: Int) -> [UInt8] {
         var random = SeededGenerator(state: UInt64(count))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SFTP
 
-@Suite struct ClientDirectoryTests {
+@Suite(.timeLimit(.minutes(3))) struct ClientDirectoryTests {
     private func server(
         files count: Int, change: (inout ScriptedServer.Script) -> Void = { _ in }
     ) -> ScriptedServer {

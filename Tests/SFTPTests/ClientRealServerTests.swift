@@ -7,7 +7,7 @@ import Testing
 @testable import SFTP
 
 /// The client over the real transport against OpenSSH.
-@Suite(.serialized) struct ClientRealServerTests {
+@Suite(.serialized, .timeLimit(.minutes(3))) struct ClientRealServerTests {
     private let server: LocalSSHD
     private let folder: URL
     private let temporary: TemporaryFolder

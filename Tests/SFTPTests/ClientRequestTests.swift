@@ -3,7 +3,7 @@ import Testing
 @testable import SFTP
 
 /// Single requests and flights: order, matching, refusals, cancellation, silence and loss.
-@Suite struct ClientRequestTests {
+@Suite(.timeLimit(.minutes(3))) struct ClientRequestTests {
     private func held(files: [String] = ["/a", "/b"]) -> ScriptedServer {
         var script = ScriptedServer.Script()
         script.holdsAnswers = true

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SFTP
 
-@Suite struct ClientStartTests {
+@Suite(.timeLimit(.minutes(3))) struct ClientStartTests {
     @Test func serverIsKnownAfterTheStart() async throws {
         let server = ScriptedServer()
         let client = try await server.connect()
