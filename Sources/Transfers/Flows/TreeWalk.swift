@@ -110,10 +110,12 @@ struct TreeWalk: Sendable {
         }
     }
 
-    /// Asks for this one when the listing did not say what it is or, for a file, how large.
+    /// Asks for this one when the listing did not say what it is or, for a file, how large or, if that matters, how old.
     private func resolved(_ attributes: RemoteAttributes, at path: RemotePath) async -> RemoteAttributes? {
-        let isFileWithoutSize = attributes.kind == .file && attributes.version.sizeBytes == nil
-        guard attributes.kind == .unknown || isFileWithoutSize else { return attributes }
+        let version = attributes.version
+        let isAgeMissing = plan.selection.minimumAgeSeconds > 0 && version.modified == nil
+        let isFileIncomplete = attributes.kind == .file && (version.sizeBytes == nil || isAgeMissing)
+        guard attributes.kind == .unknown || isFileIncomplete else { return attributes }
         do {
             let asked = try await files.attributes(of: path)
             if asked == nil { ledger.left(path, because: .gone) }
