@@ -17,6 +17,8 @@
 extension FileTransfer {
     /// How often a file in `.done` is read again because it was replaced meanwhile.
     private static let maximumRereads = 4
+    /// How far the clocks of two invocations may be apart.
+    private static let maximumClockDifferenceSeconds: Int64 = 60
 
     /// Does `settle` to its end even when the task is cancelled: cut off between the move and the look, a file that
     /// nobody has read could stay in `.done`. It is a few requests, and each has its own time limit.
@@ -40,25 +42,39 @@ extension FileTransfer {
         startedAt start: Double
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
+        let time = clock.now
         let seen: RemoteAttributes?
         do {
-            let moved = try await reader.closeAndMove(to: target, settingTime: clock.now)
-            if let failure = moved.timeFailure {
+            let moved = try await reader.closeAndMove(to: target, settingTime: time)
+            if let failure = moved.timeFailure, failure.reason != .notFound {
                 ledger.warningOnce(
-                    "the server refuses to set times in .done, so retention counts from the partner's time: "
-                        + failure.message, path: target)
+                    "the server refuses to set times in .done, so retention counts from the partner's time",
+                    because: failure.message, path: target)
             }
             seen = moved.seen
         } catch {
             guard error.reason == .notFound else { throw .remote(error) }
-            // The partner withdrew the file, or another pull moved it.
-            seen = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
+            seen = try await movedByAnother(to: target, startedAt: start)
         }
         if let seen, !isSame(seen, candidate.version) {
-            try await putBack(candidate, seen, key, startedAt: start)
+            // The move has given it another time than its own, unless that was this very second.
+            if seen.version.modified == time { try await setTime(of: target, to: time + 1) }
+            try await putBack(candidate, key, startedAt: start)
         } else {
             receipt(candidate.path, key, object, startedAt: start)
         }
+    }
+
+    /// What another pull has put into `.done` since this transfer began; nil when the partner withdrew the file. Then
+    /// `.done` can hold an older file of the name, which an earlier run moved: put back, it would be pulled again and
+    /// become the current object over the newer one that was just stored.
+    private func movedByAnother(
+        to target: RemotePath, startedAt start: Double
+    ) async throws(Fault) -> RemoteAttributes? {
+        let began = clock.now + -(Int64(clock.uptimeSeconds - start) + Self.maximumClockDifferenceSeconds)
+        let seen = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
+        if let modified = seen?.version.modified, modified < began { return nil }
+        return seen
     }
 
     /// Whether what stands there is the version that was read, as far as the server tells.
@@ -71,7 +87,7 @@ extension FileTransfer {
 
     /// Puts what was moved by mistake back to its place; if that is taken again, takes it from `.done`.
     private func putBack(
-        _ candidate: Candidate, _ seen: RemoteAttributes, _ key: ObjectKey, startedAt start: Double
+        _ candidate: Candidate, _ key: ObjectKey, startedAt start: Double
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         do {
@@ -80,10 +96,23 @@ extension FileTransfer {
             switch error.reason {
             case .alreadyExists: return try await pullFromDone(candidate, key, startedAt: start)
             case .notFound: break  // Somebody else has taken it out of `.done`, and now answers for it.
-            default: throw .remote(error)
+            default:
+                throw .unusable(
+                    "it was replaced while it was moved, and cannot be put back: \(error.message); the newer version "
+                        + "stands in \(target), from where no run takes it")
             }
         }
         ledger.left(candidate.path, because: .changed)
+    }
+
+    /// Gives a file a time that it did not have, so that another pull that has read it sees at its own look that
+    /// something happened. When it is gone the next step sees that; when the server sets no times, nothing helps.
+    private func setTime(of path: RemotePath, to time: UnixTime) async throws(Fault) {
+        do {
+            try await files.setModificationTime(of: path, to: time)
+        } catch {
+            guard error.reason != .connectionLost else { throw .remote(error) }
+        }
     }
 
     /// Takes the version in `.done`, whose place is taken by a still newer one.
@@ -102,12 +131,11 @@ extension FileTransfer {
                 guard let object = try await copy(target, version, to: key, preparing: candidate.directory) else {
                     continue
                 }
-                do {
-                    try await files.setModificationTime(of: candidate.path, to: clock.now)
-                } catch {
-                    guard error.reason != .connectionLost else { throw Fault.remote(error) }
-                    // It is gone from its place, or the server sets no times: the look below decides.
+                let newer = try await remote { () throws(RemoteFailure) in
+                    try await files.attributes(of: candidate.path)
                 }
+                let now = clock.now
+                try await setTime(of: candidate.path, to: newer?.version.modified == now ? now + 1 : now)
                 let again = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
                 if again?.version == version {
                     return receipt(target, key, object, startedAt: start)

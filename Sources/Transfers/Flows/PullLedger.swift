@@ -70,9 +70,11 @@ final class PullLedger: Sendable {
 
     func warning(_ message: String, path: RemotePath? = nil) { observer.warning(message, path: path) }
 
-    /// Warns once in a run, whatever the number of files it concerns.
-    func warningOnce(_ message: String, path: RemotePath) {
-        if state.withLock({ $0.warned.insert(message).inserted }) { observer.warning(message, path: path) }
+    /// Warns once in a run, whatever the number of files it concerns; the cause and the path are those of the first.
+    func warningOnce(_ message: String, because cause: String, path: RemotePath) {
+        if state.withLock({ $0.warned.insert(message).inserted }) {
+            observer.warning("\(message): \(cause)", path: path)
+        }
     }
 
     func failed(_ path: RemotePath, _ reason: String) {
