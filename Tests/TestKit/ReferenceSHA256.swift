@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// SHA-256 in plain Swift (FIPS 180-4, section 6.2): tests check the program's hashes with code that shares nothing
@@ -5,18 +6,28 @@ import Synchronization
 public enum ReferenceSHA256 {
     /// The hash in lower-case hexadecimal.
     public static func hexadecimal(_ bytes: [UInt8]) -> String {
-        if let known = known.withLock({ $0[bytes] }) { return known }
+        let content = Content(bytes: bytes)
+        if let known = known.withLock({ $0[content] }) { return known }
         let result = compute(bytes)
         // Hashing is slow in a debug build, and the crash tests store the same contents thousands of times.
         known.withLock { known in
             if known.count >= maximumKnown { known = [:] }
-            known[bytes] = result
+            known[content] = result
         }
         return result
     }
 
+    /// Bytes that are compared and hashed as memory, which a debug build does much faster than as an array.
+    private struct Content: Hashable {
+        let bytes: [UInt8]
+
+        static func == (first: Content, second: Content) -> Bool { isSame(first.bytes, second.bytes) }
+
+        func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+    }
+
     private static let maximumKnown = 256
-    private static let known = Mutex<[[UInt8]: String]>([:])
+    private static let known = Mutex<[Content: String]>([:])
 
     private static func compute(_ bytes: [UInt8]) -> String {
         var padded = bytes

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 public import Transfers
 
@@ -211,6 +212,17 @@ public func sampleBytes(_ count: Int, salt: UInt8 = 0) -> [UInt8] {
             at += 1
         }
         initializedCount = count
+    }
+}
+
+/// Whether the bytes are the same. (`==` takes ten nanoseconds a byte in a debug build.)
+public func isSame(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+    guard first.count == second.count else { return false }
+    return first.withUnsafeBytes { first in
+        second.withUnsafeBytes { second in
+            guard let start = first.baseAddress, let other = second.baseAddress else { return true }
+            return memcmp(start, other, first.count) == 0
+        }
     }
 }
 

@@ -1,0 +1,92 @@
+import TestKit
+import Testing
+import Transfers
+
+/// Rule P9: two pulls at work over the same tree, and a partner who replaces files meanwhile, in interleavings that a
+/// seed decides. When both have ended, one further run brings the newest content to the top.
+@Suite struct PullOverlapTests {
+    /// How the server and the clock behave.
+    struct Circumstances: CustomTestStringConvertible, Sendable {
+        var name: String
+        var replacements: ClosedRange<Int>
+        var isClockRunning: Bool
+        var hasOlder: Bool
+
+        var testDescription: String { name }
+    }
+
+    private static let circumstances = [
+        Circumstances(name: "one replacement", replacements: 1...1, isClockRunning: true, hasOlder: false),
+        Circumstances(name: "several replacements", replacements: 2...4, isClockRunning: true, hasOlder: true),
+        // More of them SFTP could not tell apart: it has whole seconds.
+        Circumstances(name: "all in one second", replacements: 1...1, isClockRunning: false, hasOlder: true),
+    ]
+
+    @Test(arguments: circumstances)
+    func newestContentWins(_ circumstances: Circumstances) throws {
+        let seeds = 1...UInt64(TestLength.isLong ? 20_000 : 500)
+        var faults: [String] = []
+        for seed in seeds {
+            if let fault = try run(circumstances, seed) { faults.append("seed \(seed): \(fault)") }
+        }
+        #expect(faults.isEmpty, "\(faults.count) of \(seeds.count): \(faults.first ?? "")")
+    }
+
+    /// What went wrong, or nil.
+    private func run(_ circumstances: Circumstances, _ seed: UInt64) throws -> String? {
+        var fixture = PullFixture()
+        fixture.behaviour.pieceBytes = 1000
+        let random = SharedRandom(seed: seed &+ 1_000_003)
+        fixture.put("a", content(0))
+        if circumstances.hasOlder {
+            fixture.put(".done/a", "older")
+            fixture.store.plant("from/a", Array("older".utf8), at: PullFixture.longAgo)
+        }
+        let fixed = fixture
+        let log = StepLog()
+        let count = random.int(in: circumstances.replacements)
+        let pauses = (0..<count).map { _ in random.int(in: 0...60) }
+        let slowness = (0..<2).map { _ in random.int(in: 0...4) }
+        let headStart = random.int(in: 0...40)
+        let clock = fixture.clock
+
+        @Sendable func pull(_ name: String, _ slowness: Int) -> PullFixture.Pull {
+            fixed.pull(
+                tap: PortTap { call in
+                    log.add("\(name) \(call.moment.rawValue) \(call.operation) \(call.path)")
+                    if circumstances.isClockRunning && random.int(in: 0...9) == 0 { clock.advance(seconds: 1) }
+                    for _ in 0...random.int(in: 0...slowness) { await Task.yield() }
+                    return .proceed
+                })
+        }
+        let first = pull("A", slowness[0])
+        let second = pull("B", slowness[1])
+        try DeterministicRun.run(seed: seed) {
+            async let a = first.flow.run()
+            async let b: PullSummary = {
+                for _ in 0..<headStart { await Task.yield() }
+                return await second.flow.run()
+            }()
+            async let partner: Void = {
+                for (number, pause) in pauses.enumerated() {
+                    for _ in 0..<pause { await Task.yield() }
+                    log.add("partner puts \(number + 1)")
+                    fixed.put("a", content(number + 1), modified: clock.now)
+                    if circumstances.isClockRunning { clock.advance(seconds: 1) }
+                }
+            }()
+            _ = await (a, b, partner)
+        }
+        try fixture.runAgain("seed \(seed)")
+        fixture.expectNothingOpen(first.files)
+        fixture.expectNothingOpen(second.files)
+        let versions = fixture.store.versions("from/a").map { version in
+            (0...count).first { isSame(content($0), version.bytes) } ?? -1
+        }
+        guard versions.last != count else { return nil }
+        return "versions \(versions) of 0...\(count)\n" + log.text
+    }
+
+    /// Contents of the same size, so that only times tell them apart.
+    private func content(_ number: Int) -> [UInt8] { sampleBytes(2500, salt: UInt8(number + 1)) }
+}
