@@ -13,17 +13,17 @@ import Testing
                 "invocation/next", "invocation/one/response", "invocation/next", "invocation/two/response",
             ])
         #expect(await run.executor.seen.map(\.body) == ["", #"{"a":1}"#, "", "[2]"])
-        #expect(await run.executor.seen[0].url == "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next")
+        #expect(try await run.request(0).url == "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next")
     }
 
     @Test func nextHasNoTimeLimitAndEveryRequestNamesTheRuntime() async throws {
         let run = ScriptedRun([.event(), .accepted])
         _ = try await run.outcome()
         let seen = await run.executor.seen
-        #expect(seen[0].method == "GET")
-        #expect(seen[0].limits == .longPoll)
-        #expect(seen[1].method == "POST")
-        #expect(seen[1].headers["Content-Type"] == "application/json")
+        #expect(try await run.request(0).method == "GET")
+        #expect(try await run.request(0).limits == .longPoll)
+        #expect(try await run.request(1).method == "POST")
+        #expect(try await run.request(1).headers["Content-Type"] == "application/json")
         #expect(seen.allSatisfy { $0.headers["User-Agent"] == "sftp-lambda" })
     }
 
@@ -118,7 +118,7 @@ import Testing
             await run.executor.operations == [
                 "invocation/next", "invocation/one/error", "invocation/next", "invocation/two/error",
             ])
-        return (run, await run.executor.seen[1])
+        return (run, try await run.request(1))
     }
 
     @Test func chosenErrorIsReportedInItsOwnWords() async throws {
@@ -187,8 +187,9 @@ import Testing
                 "invocation/next", "invocation/one/response", "invocation/one/error", "invocation/next",
                 "invocation/two/response",
             ])
-        #expect(seen[2].headers["Lambda-Runtime-Function-Error-Type"] == "Function.ResponseSizeTooLarge")
-        #expect(seen[2].body.contains("2 bytes"))
+        #expect(
+            try await run.request(2).headers["Lambda-Runtime-Function-Error-Type"] == "Function.ResponseSizeTooLarge")
+        #expect(try await run.request(2).body.contains("2 bytes"))
     }
 
     @Test func postIsRepeatedAfterALostConnection() async throws {
@@ -271,7 +272,7 @@ import Testing
     ) async throws {
         let run = ScriptedRun([.event(id: "one", without: omitted, with: other), .accepted, .event(), .accepted])
         #expect(try await run.outcome().kind == .cancelled)
-        let post = await run.executor.seen[1]
+        let post = try await run.request(1)
         #expect(post.operation == "invocation/one/error")
         #expect(post.headers["Lambda-Runtime-Function-Error-Type"] == "Runtime.InvalidInvocation")
         #expect(post.body.contains(message))
@@ -297,8 +298,7 @@ import Testing
                 .answer(200, headers, [UInt8](repeating: 0x20, count: largest)), .accepted,
             ], handler: TestHandler { _, _ in [] })
         #expect(try await run.outcome().kind == .cancelled)
-        let seen = await run.executor.seen
-        #expect(seen[1].headers["Lambda-Runtime-Function-Error-Type"] == "Runtime.EventTooLarge")
+        #expect(try await run.request(1).headers["Lambda-Runtime-Function-Error-Type"] == "Runtime.EventTooLarge")
         #expect(run.handler.events.map(\.count) == [largest])
     }
 }
@@ -313,8 +313,8 @@ import Testing
         #expect(error.message.contains("PartnerUnreachable: connect to"))
         let seen = await run.executor.seen
         #expect(seen.map(\.operation) == ["init/error"])
-        #expect(seen[0].headers["Lambda-Runtime-Function-Error-Type"] == "Function.PartnerUnreachable")
-        #expect(seen[0].body.contains(#""errorType":"PartnerUnreachable""#))
+        #expect(try await run.request(0).headers["Lambda-Runtime-Function-Error-Type"] == "Function.PartnerUnreachable")
+        #expect(try await run.request(0).body.contains(#""errorType":"PartnerUnreachable""#))
         #expect(run.log.lines.isEmpty == (status == 202))
     }
 

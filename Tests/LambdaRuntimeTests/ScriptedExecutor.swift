@@ -143,6 +143,12 @@ struct ScriptedRun {
         self.handler = handler
     }
 
+    /// The request of that number, counted from 0.
+    func request(_ number: Int) async throws -> ScriptedExecutor.Seen {
+        let seen = await executor.seen
+        return try #require(seen.indices.contains(number) ? seen[number] : nil)
+    }
+
     /// Runs until the loop ends, and returns why.
     func outcome(
         retryDelays: [Duration] = [.zero, .milliseconds(1)],
