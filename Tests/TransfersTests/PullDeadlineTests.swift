@@ -175,12 +175,3 @@ import Transfers
         }
     }
 }
-
-/// A task that its own work cancels.
-private final class TaskBox: Sendable {
-    private let task = Mutex<Task<PullSummary, Never>?>(nil)
-
-    func set(_ task: Task<PullSummary, Never>) { self.task.withLock { $0 = task } }
-
-    func cancel() { task.withLock { $0 }?.cancel() }
-}

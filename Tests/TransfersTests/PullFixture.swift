@@ -31,7 +31,9 @@ struct PullFixture: Sendable {
         tree.put("/in" / name, bytes, modified: modified)
     }
 
-    func put(_ name: String, _ text: String) { put(name, Array(text.utf8)) }
+    func put(_ name: String, _ text: String, modified: UnixTime = longAgo) {
+        put(name, Array(text.utf8), modified: modified)
+    }
 
     /// What is at a place below the source directory.
     func remote(_ name: String) -> [UInt8]? { tree.read("/in" / name) }
@@ -154,4 +156,13 @@ final class SharedRandom: Sendable {
     init(seed: UInt64) { generator = Mutex(SeededGenerator(seed: seed)) }
 
     func int(in range: ClosedRange<Int>) -> Int { generator.withLock { Int.random(in: range, using: &$0) } }
+}
+
+/// A task that its own work cancels.
+final class TaskBox: Sendable {
+    private let task = Mutex<Task<PullSummary, Never>?>(nil)
+
+    func set(_ task: Task<PullSummary, Never>) { self.task.withLock { $0 = task } }
+
+    func cancel() { task.withLock { $0 }?.cancel() }
 }

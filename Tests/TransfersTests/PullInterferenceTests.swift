@@ -178,6 +178,78 @@ import Transfers
         }
     }
 
+    /// The deadline comes while a file is being moved that is not the one that was read: the look and what follows
+    /// from it are done to their end all the same.
+    @Test func cancelledPullStillLooksAtWhatItMoved() throws {
+        for replaceIndex in 0..<(try stepCount { makeFixture(hasOlder: true) }) {
+            for distance in 0...6 {
+                let fixture = makeFixture(hasOlder: true)
+                let bytes = sampleBytes(3000, salt: 9)
+                let task = TaskBox()
+                let places = StepLog()
+                let tap = PortTap { call in
+                    if call.index == replaceIndex {
+                        places.add("replace at \(call)")
+                        fixture.put("x/a", bytes, modified: PullFixture.longAgo + 5)
+                    }
+                    if call.index == replaceIndex + distance {
+                        places.add("cancel at \(call)")
+                        task.cancel()
+                    }
+                    return .proceed
+                }
+                let pull = fixture.pull(tap: tap)
+                let summary = try DeterministicRun.run {
+                    let run = Task { await pull.flow.run() }
+                    task.set(run)
+                    return await run.value
+                }
+                #expect(!summary.isFailure, "\(places.text)")
+                fixture.expectNothingOpen(pull.files)
+                try fixture.runAgain(places.text)
+                let isCurrent = isSame(fixture.stored("x/a") ?? [], bytes)
+                #expect(isCurrent, "\(places.text)")
+                guard isCurrent else { return }
+            }
+        }
+    }
+
+    @Test func versionThatCannotBePutBackIsReportedWithItsPlace() throws {
+        for verdict in [PortTap.Verdict.failRemote(.denied), .disconnect] {
+            let fixture = makeFixture(hasOlder: false)
+            let tap = PortTap { call in
+                if call.operation == "remote.rename" { fixture.put("x/a", Array("newer".utf8)) }
+                return call.operation == "remote.moveWithoutReplacing" ? verdict : .proceed
+            }
+            let summary = try fixture.run(tap: tap)
+            #expect(summary.failed == 1)
+            #expect(summary.failures.first?.path == "/in/x/a")
+            #expect(summary.failures.first?.reason.contains("stands in /in/x/.done/a") == true)
+        }
+    }
+
+    @Test func versionThatCannotBeStoredFromDoneGetsANameOfItsOwn() throws {
+        let fixture = makeFixture(hasOlder: false)
+        let tap = PortTap { call in
+            switch (call.operation, call.moment) {
+            case ("remote.rename", _): fixture.put("x/a", "second", modified: PullFixture.longAgo + 5)
+            case ("remote.moveWithoutReplacing", .before) where !fixture.tree.exists("/in/x/a"):
+                fixture.put("x/a", "third", modified: PullFixture.longAgo + 10)
+            case ("store.put", .before) where fixture.tree.exists("/in/x/.done/a"): return .failStore(.unavailable)
+            default: break
+            }
+            return .proceed
+        }
+        let summary = try fixture.run(tap: tap)
+        #expect(summary.failed == 1)
+        let name = "a.replaced-\(fixture.clock.now.seconds)"
+        #expect(fixture.remoteText("x/\(name)") == "second")
+        #expect(summary.failures.first?.reason.contains(name) == true)
+        try fixture.runAgain()
+        #expect(fixture.storedText("x/a") == "third")
+        #expect(fixture.storedText("x/\(name)") == "second")
+    }
+
     // MARK: Tools
 
     private func stepCount(_ make: () -> PullFixture) throws -> Int {

@@ -11,6 +11,7 @@ import Transfers
         var replacements: ClosedRange<Int>
         var isClockRunning: Bool
         var hasOlder: Bool
+        var names = ["a"]
 
         var testDescription: String { name }
     }
@@ -18,6 +19,9 @@ import Transfers
     private static let circumstances = [
         Circumstances(name: "one replacement", replacements: 1...1, isClockRunning: true, hasOlder: false),
         Circumstances(name: "several replacements", replacements: 2...4, isClockRunning: true, hasOlder: true),
+        Circumstances(
+            name: "several files", replacements: 2...8, isClockRunning: true, hasOlder: false,
+            names: ["a", "b", "x/a", "x/b"]),
         // More of them SFTP could not tell apart: it has whole seconds.
         Circumstances(name: "all in one second", replacements: 1...1, isClockRunning: false, hasOlder: true),
     ]
@@ -37,7 +41,7 @@ import Transfers
         var fixture = PullFixture()
         fixture.behaviour.pieceBytes = 1000
         let random = SharedRandom(seed: seed &+ 1_000_003)
-        fixture.put("a", content(0))
+        for (place, name) in circumstances.names.enumerated() { fixture.put(name, content(0, place)) }
         if circumstances.hasOlder {
             fixture.put(".done/a", "older")
             fixture.store.plant("from/a", Array("older".utf8), at: PullFixture.longAgo)
@@ -46,6 +50,7 @@ import Transfers
         let log = StepLog()
         let count = random.int(in: circumstances.replacements)
         let pauses = (0..<count).map { _ in random.int(in: 0...60) }
+        let places = (0..<count).map { _ in random.int(in: 0...circumstances.names.count - 1) }
         let slowness = (0..<2).map { _ in random.int(in: 0...4) }
         let headStart = random.int(in: 0...40)
         let clock = fixture.clock
@@ -70,8 +75,9 @@ import Transfers
             async let partner: Void = {
                 for (number, pause) in pauses.enumerated() {
                     for _ in 0..<pause { await Task.yield() }
-                    log.add("partner puts \(number + 1)")
-                    fixed.put("a", content(number + 1), modified: clock.now)
+                    let name = circumstances.names[places[number]]
+                    log.add("partner puts \(name) \(number + 1)")
+                    fixed.put(name, content(number + 1, places[number]), modified: clock.now)
                     if circumstances.isClockRunning { clock.advance(seconds: 1) }
                 }
             }()
@@ -80,13 +86,18 @@ import Transfers
         try fixture.runAgain("seed \(seed)")
         fixture.expectNothingOpen(first.files)
         fixture.expectNothingOpen(second.files)
-        let versions = fixture.store.versions("from/a").map { version in
-            (0...count).first { isSame(content($0), version.bytes) } ?? -1
+        for (place, name) in circumstances.names.enumerated() {
+            let newest = (places.lastIndex(of: place) ?? -1) + 1
+            let versions = fixture.store.versions("from/\(name)").map { version in
+                (0...count).first { isSame(content($0, place), version.bytes) } ?? -1
+            }
+            if versions.last != newest { return "\(name) has versions \(versions), not \(newest)\n\(log.text)" }
         }
-        guard versions.last != count else { return nil }
-        return "versions \(versions) of 0...\(count)\n" + log.text
+        return nil
     }
 
     /// Contents of the same size, so that only times tell them apart.
-    private func content(_ number: Int) -> [UInt8] { sampleBytes(2500, salt: UInt8(number + 1)) }
+    private func content(_ number: Int, _ place: Int) -> [UInt8] {
+        sampleBytes(2500, salt: UInt8(place * 16 + number + 1))
+    }
 }
