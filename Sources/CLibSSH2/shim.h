@@ -25,6 +25,3 @@ static inline void ssh2_set_disconnect_callback(LIBSSH2_SESSION *session, LIBSSH
     libssh2_session_callback_set(session, LIBSSH2_CALLBACK_DISCONNECT, (void *)callback);
 }
 #endif
-
-// The headers that a program was built with say what the library linked into it can do.
-static inline int ssh2_built_version(void) { return LIBSSH2_VERSION_NUM; }

@@ -145,9 +145,10 @@ import Testing
 
     @Test func accountWithoutSFTPIsNamed() async throws {
         var options = LocalSSHD.Options()
-        options.configuration = ["ForceCommand /bin/false", "Subsystem nothing /bin/false"]
-        let subsystem = try #require(await TransportFixture(options).failure())
-        #expect(subsystem.reason == .connectionLost || subsystem.step == .sftpStart)
+        options.configuration = ["ForceCommand /bin/false"]
+        let command = try #require(await TransportFixture(options).failure())
+        #expect(command.reason == .connectionLost)
+        #expect(command.message.contains("the server ended the SFTP session (exit status 1)"))
 
         options.configuration = ["MaxSessions 0"]
         let channel = try #require(await TransportFixture(options).failure())

@@ -159,7 +159,7 @@ import Testing
         let stranger = try TransportFixture.shared().server
         fixture.configuration.credentials = SSHCredentials(privateKey: try stranger.privateKey(.ed25519))
         let failure = try #require(await fixture.failure())
-        #expect(failure.step == .authentication)
+        #expect(failure.step == .authentication && failure.reason == .authenticationRejected)
         #expect(failure.message.contains("Too many authentication failures"))
     }
 

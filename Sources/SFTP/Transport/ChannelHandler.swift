@@ -40,6 +40,7 @@ extension Channel {
 /// Opens a channel: connects, shakes hands, checks the host key, logs in, starts the SFTP subsystem, and from then
 /// on drives `handler`. `SSHTransport` is the real one; tests have scripted ones.
 protocol ChannelOpener: Sendable {
-    /// - Throws: `SFTPError` naming the step that failed. `handler` has then not been called at all.
+    /// - Throws: `SFTPError` naming the step that failed. `handler` has then been called at most for `fillOutput`: what
+    ///   it has to say first goes along with the request for the subsystem, which saves a round trip.
     func open(handler: any ChannelHandler) async throws(SFTPError) -> any Channel
 }

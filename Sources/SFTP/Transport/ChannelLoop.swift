@@ -5,8 +5,6 @@ import CLibSSH2
 /// The order of a lap: take requests, write until libssh2 refuses or the wire is full enough, send, fetch, read until
 /// libssh2 has no more. The thread sleeps only after a lap in which nothing moved.
 struct ChannelLoop {
-    /// No new request is taken while this much waits for libssh2.
-    private static let outputLimitBytes = 256 * 1_024
     /// One read takes at most this much, so that a reader's window is kept open in good time.
     private static let readBytes = 128 * 1_024
 
@@ -14,7 +12,6 @@ struct ChannelLoop {
     private let channel: OpaquePointer
     private let handler: any ChannelHandler
     private let wire: Wire
-    private var output = ByteQueue()
 
     init(_ connection: SSHConnection, channel: OpaquePointer, handler: any ChannelHandler) {
         self.connection = connection
@@ -24,7 +21,7 @@ struct ChannelLoop {
     }
 
     /// Returns why the connection is over.
-    mutating func run() -> SFTPError {
+    func run() -> SFTPError {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.readBytes, alignment: 16)
         defer { buffer.deallocate() }
         do throws(SFTPError) {
@@ -32,7 +29,7 @@ struct ChannelLoop {
                 if connection.control.isCloseRequested {
                     return SFTPError(.operation, .cancelled, "the connection was closed by this side")
                 }
-                var hasMoved = try write()
+                var hasMoved = try connection.write(from: handler, to: channel, .operation)
                 if wire.flush() { hasMoved = true }
                 if wire.fetch() { hasMoved = true }
                 let givenBytes = wire.givenBytes
@@ -46,25 +43,6 @@ struct ChannelLoop {
         } catch {
             return error
         }
-    }
-
-    private mutating func write() throws(SFTPError) -> Bool {
-        var hasMoved = false
-        while wire.outgoingBytes < Wire.outgoingTargetBytes {
-            handler.fillOutput(&output.storage, limitBytes: output.consumedBytes + Self.outputLimitBytes)
-            guard !output.isEmpty else { break }
-            let count = output.withPending { pending in
-                // A call that had to wait is repeated with the same bytes at the same place of the stream: the queue
-                // only ever grows behind them.
-                libssh2_channel_write_ex(
-                    channel, 0, pending.assumingMemoryBound(to: CChar.self).baseAddress, pending.count)
-            }
-            if count == Int(LIBSSH2_ERROR_EAGAIN) || count == 0 { break }
-            guard count > 0 else { throw connection.failure(.operation, "sending to the server") }
-            output.consume(count)
-            hasMoved = true
-        }
-        return hasMoved
     }
 
     private func read(into buffer: UnsafeMutableRawBufferPointer) throws(SFTPError) -> Bool {

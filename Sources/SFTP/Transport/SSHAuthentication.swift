@@ -185,8 +185,13 @@ struct SSHAuthentication {
         )
     }
 
+    /// A server that hangs up because of our attempts has refused us; any other end may be an accident.
     private func lost(while method: Method) -> SFTPError {
-        connection.failure(.authentication, "logging in as \(user) with \(method.rawValue)")
+        var failure = connection.failure(.authentication, "logging in as \(user) with \(method.rawValue)")
+        if connection.wire.farewell?.lowercased().contains("authentication") == true {
+            failure.reason = .authenticationRejected
+        }
+        return failure
     }
 }
 

@@ -55,15 +55,14 @@ public struct SSHTransport: ChannelOpener {
             let connection = try SSHConnection(configuration, control: control, logger: logger)
             let channel: OpaquePointer
             do throws(SFTPError) {
-                channel = try connection.open()
+                channel = try connection.open(handler)
             } catch {
                 connection.sayGoodbye()
                 throw error
             }
             log(connection.info, logger)
             control.opened(.success(connection.info))
-            var loop = ChannelLoop(connection, channel: channel, handler: handler)
-            end = loop.run()
+            end = ChannelLoop(connection, channel: channel, handler: handler).run()
             if end.reason == .cancelled { connection.sayGoodbye() }
         } catch {
             return control.opened(.failure(error))

@@ -149,10 +149,10 @@ final class Wire {
 
 /// Text that a server sent, made fit for a message or a log.
 enum ServerText {
-    /// Only printable ASCII is kept: what a server sends must not be able to forge log lines.
+    /// On one line, without white space around it, and otherwise as `printableText` has it: what a server sends must
+    /// not be able to forge log lines.
     static func printable(_ bytes: some Sequence<UInt8>) -> String {
-        let characters = bytes.map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: " ") }
-        let text = String(decoding: characters, as: UTF8.self)
-        return text.split(separator: " ").joined(separator: " ")
+        let words = bytes.split { [0x09, 0x0A, 0x0D, 0x20].contains($0) }
+        return printableText(words.joined(separator: [0x20]).map(\.self))
     }
 }

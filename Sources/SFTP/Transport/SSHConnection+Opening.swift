@@ -1,0 +1,170 @@
+import CLibSSH2
+import Logging
+
+/// The way from a connected socket to a channel with SFTP at its other end, step by step.
+extension SSHConnection {
+    /// Shakes hands, checks the host key, logs in and starts the SFTP subsystem.
+    /// - Returns: the channel, which belongs to the session.
+    func open(_ handler: any ChannelHandler) throws(SFTPError) -> OpaquePointer {
+        try shakeHands()
+        try checkHostKey()
+        try SSHAuthentication(self).logIn()
+        return try startSFTP(handler)
+    }
+
+    // MARK: Handshake
+
+    /// Identification lines before the server's own (RFC 4253, section 4.2) may not be longer than this together.
+    private static let preambleLimitBytes = 65_536
+
+    private func shakeHands() throws(SFTPError) {
+        // No blank and no minus sign may stand in the software's name (RFC 4253, section 4.2).
+        _ = libssh2_session_banner_set(session.handle, "SSH-2.0-sftp_lambda")
+        let hasCiphers =
+            session.prefer(LIBSSH2_METHOD_CRYPT_CS, configuration.ciphers)
+            && session.prefer(LIBSSH2_METHOD_CRYPT_SC, configuration.ciphers)
+        guard hasCiphers else {
+            throw SFTPError(
+                .handshake, .invalidConfiguration,
+                "libssh2 \(SSHSession.libraryVersion) has none of the ciphers \(configuration.ciphers)")
+        }
+        // A list with nothing that libssh2 knows cannot be: both hold every algorithm of today.
+        _ = session.prefer(LIBSSH2_METHOD_HOSTKEY, configuration.hostKeys.algorithmPreference)
+        for method in [LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC] { _ = session.prefer(method, Self.macs) }
+
+        let result = try drive(.handshake) {
+            if session.serverIdentification?.hasPrefix("SSH-") != true, wire.receivedBytes > Self.preambleLimitBytes {
+                return LIBSSH2_ERROR_BANNER_RECV
+            }
+            return libssh2_session_handshake(session.handle, descriptor)
+        }
+        guard result == 0 else { throw handshakeFailure() }
+        info.serverIdentification = session.serverIdentification ?? ""
+        info.keyExchange = session.agreed(LIBSSH2_METHOD_KEX)
+        info.hostKeyAlgorithm = session.agreed(LIBSSH2_METHOD_HOSTKEY)
+        info.cipherToServer = session.agreed(LIBSSH2_METHOD_CRYPT_CS)
+        info.cipherFromServer = session.agreed(LIBSSH2_METHOD_CRYPT_SC)
+        info.macToServer = session.agreed(LIBSSH2_METHOD_MAC_CS)
+        info.macFromServer = session.agreed(LIBSSH2_METHOD_MAC_SC)
+    }
+
+    /// Those with MD5, or with their tags cut short, are left out.
+    private static let macs = [
+        "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512",
+        "hmac-sha1-etm@openssh.com", "hmac-sha1",
+    ]
+
+    private func handshakeFailure() -> SFTPError {
+        let said = ServerText.printable(wire.opening.prefix { $0 != 0x0A && $0 != 0x0D })
+        let place = "\(configuration.host) port \(configuration.port)"
+        if !said.isEmpty, !said.hasPrefix("SSH-"), session.serverIdentification?.hasPrefix("SSH-") != true {
+            return SFTPError(
+                .handshake, .protocolViolation,
+                "what answers at \(place) is no SSH server, it says \"\(said)\": check SFTP_HOST and SFTP_PORT")
+        }
+        let (code, text) = session.lastError
+        let isLost = [LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_BANNER_RECV]
+            .contains(code)
+        if wire.isEnded, isLost || wire.farewell != nil {
+            let heard = wire.farewell.map { "saying \"\($0)\"" } ?? "without a reason"
+            return SFTPError(
+                .handshake, .connectionLost,
+                "the server at \(place) closed the connection \(wire.receivedBytes == 0 ? "before it said a word" : heard): "
+                    + "it may have too many connections, or admit only known addresses")
+        }
+        let advice =
+            [LIBSSH2_ERROR_KEX_FAILURE, LIBSSH2_ERROR_METHOD_NONE].contains(code)
+            ? "the server and libssh2 \(SSHSession.libraryVersion) have no algorithms in common, or the server broke the exchange"
+            : "the server does not follow the protocol"
+        return SFTPError(
+            .handshake, .protocolViolation,
+            "the key exchange with \(place) (\(session.serverIdentification ?? said)) failed: \(text) (\(code)): \(advice)"
+        )
+    }
+
+    // MARK: Host key
+
+    private func checkHostKey() throws(SFTPError) {
+        guard let (key, digest) = session.hostKey else {
+            throw SFTPError(.hostKey, .protocolViolation, "the server showed a host key that cannot be read")
+        }
+        info.hostKey = key.line
+        info.hostKeyFingerprint = Digest.fingerprint(sha256: digest)
+        let policy = configuration.hostKeys
+        let shown = "\(key.type) \(info.hostKeyFingerprint)"
+        guard !policy.isUnset else {
+            return logger.warning(
+                "the server's host key is not checked: anybody could stand in its place. Set SFTP_HOST_KEY",
+                metadata: ["setting": "SFTP_HOST_KEY=\(key.line)", "fingerprint": "\(info.hostKeyFingerprint)"])
+        }
+        switch policy.verdict(on: key, sha256: digest) {
+        case .accepted: return
+        case .revoked:
+            throw SFTPError(
+                .hostKey, .hostKeyMismatch,
+                "the server at \(configuration.host) shows the host key \(shown), which SFTP_HOST_KEY marks as revoked. "
+                    + "No credential was sent")
+        case .unknown:
+            throw SFTPError(
+                .hostKey, .hostKeyMismatch,
+                "the server at \(configuration.host) shows the host key \(shown), but SFTP_HOST_KEY expects "
+                    + "\(policy.expectedFingerprints.joined(separator: " or ")). No credential was sent. Ask the partner "
+                    + "whether the key was changed; if so, set SFTP_HOST_KEY=\(key.line)")
+        }
+    }
+
+    // MARK: Channel
+
+    /// Large enough to keep a fast line busy at a long round trip (LIBSSH2 asks for more at three quarters of it).
+    private static let receiveWindowBytes: UInt32 = 16 * 1_048_576
+    /// The largest packet of every implementation (RFC 4253, section 6.1); chacha20-poly1305 fails with larger ones.
+    private static let packetBytes: UInt32 = 32_768
+
+    private func startSFTP(_ handler: any ChannelHandler) throws(SFTPError) -> OpaquePointer {
+        var channel: OpaquePointer?
+        let opened = try drive(.sftpStart) {
+            channel = libssh2_channel_open_ex(
+                session.handle, "session", 7, Self.receiveWindowBytes, Self.packetBytes, nil, 0)
+            return channel == nil ? session.lastError.code : 0
+        }
+        guard opened == 0, let channel else {
+            throw startFailure(
+                "refused to open a channel", "the account may be limited to fewer sessions, or not allowed in")
+        }
+        var isAsked = false
+        let started = try drive(.sftpStart) {
+            let result = libssh2_channel_process_startup(channel, "subsystem", 9, "sftp", 4)
+            guard result == LIBSSH2_ERROR_EAGAIN, !isAsked else { return result }
+            isAsked = true
+            // What the handler says first follows at once, as it does from OpenSSH's sftp: no server is surprised.
+            return writeFirst(from: handler, to: channel) ? result : session.lastError.code
+        }
+        guard started == 0 else {
+            throw startFailure("does not start SFTP", "the account may not be allowed SFTP, or the server offers none")
+        }
+        // Nobody reads what the server writes on its error stream; unread it would fill the window.
+        let ignored = try drive(.sftpStart) {
+            libssh2_channel_handle_extended_data2(channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE)
+        }
+        guard ignored == 0 else { throw failure(.sftpStart, "starting SFTP") }
+        return channel
+    }
+
+    private func writeFirst(from handler: any ChannelHandler, to channel: OpaquePointer) -> Bool {
+        do throws(SFTPError) {
+            _ = try write(from: handler, to: channel, .sftpStart)
+            return true
+        } catch {
+            // libssh2 keeps its last error, and from that the caller makes the one with the right words.
+            return false
+        }
+    }
+
+    private func startFailure(_ what: String, _ why: String) -> SFTPError {
+        if wire.isEnded || wire.farewell != nil { return failure(.sftpStart, "starting SFTP") }
+        let (code, text) = session.lastError
+        return SFTPError(
+            .sftpStart, .unsupported,
+            "the server at \(configuration.host) let \(configuration.user) in but \(what) (\(text), \(code)): \(why)")
+    }
+}
