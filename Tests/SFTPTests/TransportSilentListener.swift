@@ -5,6 +5,7 @@ import Synchronization
 final class SilentListener: Sendable {
     let port: UInt16
     private let descriptor: Int32
+    private let hasThread: Bool
     private let opened = Mutex<[Int32]>([])
     private let accepted = Mutex(false)
     private let isStopped = Mutex(false)
@@ -28,11 +29,17 @@ final class SilentListener: Sendable {
         }
         guard isBound else { throw POSIXError(.EADDRINUSE) }
         port = UInt16(bigEndian: address.sin_port)
-        guard backlog > 0 else { return }
+        hasThread = backlog > 0
+        guard hasThread else { return }
         Thread.detachNewThread { [weak self] in
             while true {
                 let connection = accept(descriptor, nil, nil)
-                guard connection >= 0 else { return }
+                // Only this thread closes the descriptor: closed by another, its number could be somebody else's by
+                // the time of the next accept.
+                guard connection >= 0 else {
+                    close(descriptor)
+                    return
+                }
                 self?.accepted.withLock { $0 = true }
                 guard let answer else {
                     self?.opened.withLock { $0.append(connection) }
@@ -82,7 +89,7 @@ final class SilentListener: Sendable {
         }
         guard isFirst else { return }
         shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
+        if !hasThread { close(descriptor) }
         for connection in opened.withLock({ $0 }) { close(connection) }
     }
 

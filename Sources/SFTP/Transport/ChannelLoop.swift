@@ -59,9 +59,11 @@ struct ChannelLoop {
             // Nothing is the end only where libssh2 says so.
             if count == 0, libssh2_channel_eof(channel) == 0 { return hasMoved }
             guard count == 0 else { throw connection.failure(.operation, "receiving from the server") }
+            // 0 is also what libssh2 says while the server has not told it yet.
+            let status = libssh2_channel_get_exit_status(channel)
             throw SFTPError(
                 .operation, .connectionLost,
-                "the server ended the SFTP session (exit status \(libssh2_channel_get_exit_status(channel)))")
+                "the server ended the SFTP session" + (status == 0 ? "" : " with exit status \(status)"))
         }
     }
 }
