@@ -124,16 +124,20 @@ import Testing
 
     // MARK: WakeUp
 
-    @Test(.timeLimit(.minutes(1))) func noWakeUpIsLost() throws {
+    @Test func noWakeUpIsLost() throws {
         let wakeUp = try #require(WakeUp())
         let rounds = 20_000
         let seen = Mutex(0)
         let asked = Mutex(0)
+        let lost = Mutex(0)
+        // The one who sleeps is woken in no time, or sleeps out this limit.
+        let limit = Duration.seconds(5)
         let isStarted = DetachedThread.start {
             var none: [pollfd] = []
-            while seen.withLock({ $0 }) < rounds {
-                // Without a limit: a lost wake-up is a hang.
-                wakeUp.sleep(&none, until: nil)
+            while seen.withLock({ $0 }) < rounds, lost.withLock({ $0 }) == 0 {
+                let deadline = ContinuousClock.now + limit
+                wakeUp.sleep(&none, until: deadline)
+                if ContinuousClock.now >= deadline { lost.withLock { $0 += 1 } }
                 let now = asked.withLock { $0 }
                 seen.withLock { $0 = now }
             }
@@ -142,9 +146,10 @@ import Testing
         for round in 1...rounds {
             asked.withLock { $0 = round }
             wakeUp.wake()
-            while round % 4 == 0, seen.withLock({ $0 }) < round { sched_yield() }
+            while round % 4 == 0, seen.withLock({ $0 }) < round, lost.withLock({ $0 }) == 0 { sched_yield() }
         }
-        while seen.withLock({ $0 }) < rounds { sched_yield() }
+        while seen.withLock({ $0 }) < rounds, lost.withLock({ $0 }) == 0 { sched_yield() }
+        #expect(lost.withLock { $0 } == 0)
         wakeUp.close()
         wakeUp.wake()
     }

@@ -81,7 +81,8 @@ final class RawSFTP: ChannelHandler {
     // MARK: The test's side
 
     func start(on channel: any Channel) async throws {
-        state.withLock { $0.channel = channel }
+        // A loop that hangs fails its test instead of stopping the run.
+        state.withLock { ($0.channel, $0.deadline) = (channel, .now + .seconds(60)) }
         let reply = try await exchange(id: 0, Self.word(5) + [1] + Self.word(3))
         guard reply.type == 2 else { throw SFTPError(.operation, .protocolViolation, "no VERSION") }
     }
