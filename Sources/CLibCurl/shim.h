@@ -44,6 +44,10 @@ static inline CURLcode shim_easy_get_pointer(CURL *_Nonnull easy, CURLINFO info,
     return (curl_easy_getinfo)(easy, info, value);
 }
 
+static inline CURLcode shim_easy_get_long(CURL *_Nonnull easy, CURLINFO info, long *_Nonnull value) {
+    return (curl_easy_getinfo)(easy, info, value);
+}
+
 static inline CURLMcode shim_multi_set_long(CURLM *_Nonnull multi, CURLMoption option, long value) {
     return (curl_multi_setopt)(multi, option, value);
 }

@@ -128,11 +128,24 @@ struct HTTPRequestBodyTests {
         #expect(source.askedCount == 1_000)
     }
 
-    @Test func errorAnswerEndsAnUploadWhoseSourceIsSlow() async throws {
+    @Test func slowSourceDoesNotCountAsStalled() async throws {
+        let server = try ScriptedHTTPServer(answering: { _ in .init(200) })
+        defer { server.stop() }
+        let source = ListSource([[1], [2]]) { index in
+            // Three times the limit.
+            if index == 1 { try await Task.sleep(for: .seconds(3)) }
+        }
+        let limits = HTTPLimits(stallSeconds: 1, stallBytesPerSecond: 1)
+        let body = HTTPRequestBody.stream(lengthBytes: 2, source: source)
+        #expect(try await client.execute(HTTPRequest(.put, server.url, body: body, limits: limits)).status == 200)
+    }
+
+    @Test(arguments: [true, false])
+    func errorAnswerEndsAnUploadWhoseSourceIsSlow(serverCloses: Bool) async throws {
         let server = try ScriptedHTTPServer { exchange in
             try exchange.discardBody(1)
-            try exchange.sendResponse(.init(403, headers: ["Connection": "close"], text: "denied"))
-            exchange.close()
+            try exchange.sendResponse(.init(403, text: "denied"))
+            if serverCloses { exchange.close() } else { try exchange.waitForPeerToGo() }
         }
         defer { server.stop() }
         let source = ListSource([[1], [2]]) { index in
@@ -179,26 +192,45 @@ struct HTTPRequestBodyTests {
         #expect(isBusy.withLock { $0 } == false)
     }
 
-    @Test func bufferedBodyIsSentAgainWhenTheReusedConnectionIsDead() async throws {
+    /// The break is noticed while sending or while reading, as it happens: so more than once.
+    @Test(arguments: [0, 1_000, 500_000])
+    func bufferedBodyIsSentAgainWhenTheReusedConnectionIsDead(afterBytes: UInt64) async throws {
         let server = try ScriptedHTTPServer { exchange in
-            if exchange.request.number == 1 {
+            if exchange.request.number % 3 == 1 {
                 // The connection breaks on its second request, before a byte of the answer.
-                try exchange.discardBody(200_000)
+                try exchange.discardBody(afterBytes)
                 exchange.reset()
             } else {
                 try exchange.readBody()
-                try exchange.respond(200)
+                try exchange.respond(
+                    200, headers: ["Connection": exchange.request.number % 3 == 2 ? "close" : "keep-alive"])
             }
         }
         defer { server.stop() }
-        let pieces = (0..<10).map { [UInt8](repeating: UInt8($0), count: 100_003) }
-        for _ in 0..<2 {
-            let response = try await client.execute(HTTPRequest(.put, server.url, body: .buffered(pieces)))
-            #expect(response.status == 200)
+        let pieces = (0..<8).map { [UInt8](repeating: UInt8($0), count: 100_003) }
+        let whole = joined(pieces)
+        // Each round: a good request, a dead connection, the second attempt.
+        for _ in 0..<5 {
+            for _ in 0..<2 {
+                let response = try await client.execute(HTTPRequest(.put, server.url, body: .buffered(pieces)))
+                #expect(response.status == 200)
+            }
         }
-        #expect(server.requests.count == 3)
-        #expect(server.connectionCount == 2)
-        let isSame = server.requests.last?.body == joined(pieces)
-        #expect(isSame)
+        #expect(server.requests.count == 15)
+        #expect(server.connectionCount == 10)
+        let areSame = server.requests.enumerated().allSatisfy { $0 % 3 == 1 || $1.body == whole }
+        #expect(areSame)
+    }
+
+    @Test func requestThatBreaksOnAFreshConnectionIsNotSentAgain() async throws {
+        let server = try ScriptedHTTPServer { exchange in
+            try exchange.discardBody(1_000)
+            exchange.reset()
+        }
+        defer { server.stop() }
+        let body = HTTPRequestBody.bytes([UInt8](repeating: 1, count: 4 << 20))
+        let error = try await failure { try await client.execute(HTTPRequest(.put, server.url, body: body)) }
+        #expect(error.kind == .connectionLost)
+        #expect(server.requests.count == 1)
     }
 }

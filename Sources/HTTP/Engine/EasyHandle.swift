@@ -68,6 +68,13 @@ final class EasyHandle {
         try check(shim_easy_set_list(raw, CURLOPT_HTTPHEADER, headers))
     }
 
+    /// Whether the request went out on a connection that had served another one before.
+    var wasOnReusedConnection: Bool {
+        var newConnectionCount = 0
+        return shim_easy_get_long(raw, CURLINFO_NUM_CONNECTS, &newConnectionCount) == CURLE_OK
+            && newConnectionCount == 0
+    }
+
     private func check(_ code: CURLcode) throws(HTTPError) {
         guard code == CURLE_OK else {
             throw HTTPError(.other, "libcurl refused an option: \(String(cString: curl_easy_strerror(code)))")

@@ -121,7 +121,7 @@ final class Exchange: Sendable {
     /// brought. Returns whether the transfer had paused and may now go on.
     func wakeReader() -> Bool {
         let (waiter, piece, wasPaused) = state.withLock { state in
-            guard let waiter = state.pieceWaiter, !state.buffered.isEmpty else {
+            guard let waiter = state.pieceWaiter, !state.buffered.isEmpty, !state.isCancelled else {
                 return (PieceWaiter?.none, [UInt8](), false)
             }
             defer { (state.pieceWaiter, state.buffered, state.isPaused) = (nil, [], false) }

@@ -23,6 +23,9 @@ final class Transfer {
     private(set) var isReceivePaused = false
     private var isSendPaused = false
     private var hasReleasedUpload = false
+    /// Whether a byte of a response has come.
+    private var hasHeard = false
+    private var isSecondAttempt = false
     /// Bytes have come for a reader that may be waiting.
     var hasNews = false
     /// Bytes that have moved in either direction since the last look of the stall detection.
@@ -88,6 +91,7 @@ final class Transfer {
 
     private func receiveHead(_ line: UnsafeRawBufferPointer) -> Int {
         movedBytes += line.count
+        hasHeard = true
         // Trailers of a chunked body come through here as well; nobody needs them.
         guard !hasHead else { return line.count }
         switch head.take(line) {
@@ -167,6 +171,22 @@ final class Transfer {
     }
 
     // MARK: The end
+
+    /// Makes the transfer ready to be sent once more, if it broke on a reused connection before a byte of the answer:
+    /// the server had closed it in the meantime. libcurl does so itself when it notices while it reads, but not when it
+    /// notices while it sends. False when there is no second attempt.
+    func prepareSecondAttempt(after code: CURLcode) -> Bool {
+        guard code == CURLE_SEND_ERROR, failure == nil, !hasHeard, !isSecondAttempt, easy.wasOnReusedConnection,
+            seek(to: 0) == CURL_SEEKFUNC_OK
+        else { return false }
+        do throws(HTTPError) {
+            try easy.set(CURLOPT_FRESH_CONNECT, 1)
+        } catch {
+            return false
+        }
+        (isSecondAttempt, isConnected) = (true, false)
+        return true
+    }
 
     /// The error for libcurl's result.
     func error(_ code: CURLcode) -> HTTPError {

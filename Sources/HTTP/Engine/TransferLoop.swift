@@ -119,7 +119,12 @@ final class TransferLoop {
         var remaining: Int32 = 0
         while let message = curl_multi_info_read(multi, &remaining)?.pointee {
             guard message.msg == CURLMSG_DONE, let transfer = transfer(of: message.easy_handle) else { continue }
-            finish(transfer, transfer.result(message.data.result))
+            if transfer.prepareSecondAttempt(after: message.data.result) {
+                curl_multi_remove_handle(multi, transfer.easy.raw)
+                add(transfer)
+            } else {
+                finish(transfer, transfer.result(message.data.result))
+            }
         }
         // Only now: libcurl takes no more orders for a transfer that it has ended.
         for transfer in transfers.values {
@@ -203,11 +208,7 @@ final class TransferLoop {
             try options.apply(exchange.plan, to: transfer.easy)
             transfers[ObjectIdentifier(exchange)] = transfer
             hosts[exchange.plan.destination, default: Host()].activeCount += 1
-            let code = curl_multi_add_handle(multi, transfer.easy.raw)
-            guard code == CURLM_OK else {
-                let message = "\(exchange.plan.label): \(String(cString: curl_multi_strerror(code)))"
-                return finish(transfer, .failure(HTTPError(.other, message)))
-            }
+            add(transfer)
         } catch {
             exchange.finish(.failure(HTTPError(error.kind, "\(exchange.plan.label): \(error.message)")))
             return
@@ -215,6 +216,13 @@ final class TransferLoop {
         exchange.pump?.open()
         scheduleCheck(at: exchange.deadlineUptimeSeconds)
         if exchange.plan.limits.stallSeconds > 0 { scheduleCheck(at: now + Self.checkIntervalSeconds) }
+    }
+
+    private func add(_ transfer: Transfer) {
+        let code = curl_multi_add_handle(multi, transfer.easy.raw)
+        guard code != CURLM_OK else { return }
+        let message = "\(transfer.exchange.plan.label): \(String(cString: curl_multi_strerror(code)))"
+        finish(transfer, .failure(HTTPError(.other, message)))
     }
 
     private func finish(_ transfer: Transfer, _ result: Result<Void, HTTPError>) {
