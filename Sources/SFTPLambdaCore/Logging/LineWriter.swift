@@ -15,9 +15,10 @@ public final class LineWriter: Sendable {
         var droppedLines = 0
     }
 
-    /// How long a line may wait while the reader of a non-blocking descriptor is slow.
-    static let maximumWaitMilliseconds = 2000
-    /// How often one line may be interrupted by a signal without any progress.
+    /// How long one line may wait in all while the reader of a non-blocking descriptor is slow.
+    static let maximumWaitMilliseconds: Int64 = 2000
+    /// How often one line may be interrupted, by a signal or by somebody who takes the room that was there, without any
+    /// progress.
     static let maximumInterruptions = 100
 
     /// The writer of standard error. There should be no other for it: lines are kept whole by a writer's lock.
@@ -48,31 +49,41 @@ public final class LineWriter: Sendable {
     private func writeAll(_ bytes: [UInt8]) -> Int {
         var written = 0
         var interruptions = 0
-        while written < bytes.count {
+        var deadline: Int64?
+        while written < bytes.count && interruptions <= Self.maximumInterruptions {
             let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {
                 written += count
                 interruptions = 0
                 continue
             }
-            let code = count < 0 ? errno : 0
-            switch code {
-            case EINTR where interruptions < Self.maximumInterruptions: interruptions += 1
-            case EAGAIN where isWritable(): continue
+            interruptions += 1
+            switch count < 0 ? errno : 0 {
+            case EINTR: continue
+            case EAGAIN:
+                let end = deadline ?? Self.uptimeMilliseconds() + Self.maximumWaitMilliseconds
+                deadline = end
+                guard waitUntilWritable(until: end) else { return written }
             default: return written
             }
         }
         return written
     }
 
-    /// Waits until the descriptor takes more; false when it does not in time.
-    private func isWritable() -> Bool {
+    /// Waits until the descriptor takes more, or a signal comes; false when the time is over or the reader is gone.
+    private func waitUntilWritable(until deadline: Int64) -> Bool {
+        let left = deadline - Self.uptimeMilliseconds()
+        guard left > 0 else { return false }
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        var status: Int32 = -1
-        for _ in 0..<Self.maximumInterruptions {
-            status = poll(&entry, 1, Int32(Self.maximumWaitMilliseconds))
-            guard status < 0 && errno == EINTR else { break }
-        }
+        let status = poll(&entry, 1, Int32(left))
+        if status < 0 { return errno == EINTR }
         return status > 0 && entry.revents & Int16(POLLOUT) != 0
+    }
+
+    private static func uptimeMilliseconds() -> Int64 {
+        var time = timespec()
+        let status = clock_gettime(CLOCK_MONOTONIC, &time)
+        precondition(status == 0, "Linux always has this clock")
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
