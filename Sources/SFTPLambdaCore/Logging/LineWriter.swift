@@ -7,6 +7,7 @@ import Synchronization
 /// A log must never stop the work it tells of: a line that cannot be written is dropped and counted.
 public final class LineWriter: Sendable {
     private let descriptor: Int32
+    private let maximumWaitMilliseconds: Int64
     private let state = Mutex(State())
 
     private struct State {
@@ -15,8 +16,6 @@ public final class LineWriter: Sendable {
         var droppedLines = 0
     }
 
-    /// How long one line may wait in all while the reader of a non-blocking descriptor is slow.
-    static let maximumWaitMilliseconds: Int64 = 2000
     /// How often one line may be interrupted, by a signal or by somebody who takes the room that was there, without any
     /// progress.
     static let maximumInterruptions = 100
@@ -25,7 +24,13 @@ public final class LineWriter: Sendable {
     public static let standardError = LineWriter(descriptor: STDERR_FILENO)
 
     /// Makes a writer.
-    public init(descriptor: Int32) { self.descriptor = descriptor }
+    /// - Parameters:
+    ///   - maximumWaitMilliseconds: how long one line may wait in all while the reader of a non-blocking descriptor is
+    ///     slow.
+    public init(descriptor: Int32, maximumWaitMilliseconds: Int64 = 2000) {
+        self.descriptor = descriptor
+        self.maximumWaitMilliseconds = maximumWaitMilliseconds
+    }
 
     /// The lines that could not be written, or not whole.
     public var droppedLines: Int { state.withLock { $0.droppedLines } }
@@ -61,7 +66,7 @@ public final class LineWriter: Sendable {
             switch count < 0 ? errno : 0 {
             case EINTR: continue
             case EAGAIN:
-                let end = deadline ?? Self.uptimeMilliseconds() + Self.maximumWaitMilliseconds
+                let end = deadline ?? Self.uptimeMilliseconds() + maximumWaitMilliseconds
                 deadline = end
                 guard waitUntilWritable(until: end) else { return written }
             default: return written
@@ -75,7 +80,7 @@ public final class LineWriter: Sendable {
         let left = deadline - Self.uptimeMilliseconds()
         guard left > 0 else { return false }
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        let status = poll(&entry, 1, Int32(left))
+        let status = poll(&entry, 1, Int32(clamping: left))
         if status < 0 { return errno == EINTR }
         return status > 0 && entry.revents & Int16(POLLOUT) != 0
     }
