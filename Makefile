@@ -46,7 +46,7 @@ package: deps ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
 
 .PHONY: demo
 demo: package ## Show pull at work, from its zip, between a local SFTP server and a local S3
-	@local/demo
+	@.deps/venv/bin/python3 local/demo.py
 
 .PHONY: clean
 clean: ## Remove what was built, but the libraries of .deps

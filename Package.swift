@@ -28,6 +28,9 @@ let package = Package(
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
+        // For release programs in a root file system without /proc; linked in by scripts/package.
+        .target(name: "CWithoutProc"),
+
         // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → HTTP.
         .target(name: "HTTP", dependencies: ["CLibCurl"], swiftSettings: strict),
         .target(name: "AWS", dependencies: ["HTTP", "CLibCrypto"], swiftSettings: strict),
@@ -36,7 +39,7 @@ let package = Package(
         .target(name: "Transfers", swiftSettings: strict),
         .target(
             name: "SFTPLambdaCore",
-            dependencies: ["Transfers", "LambdaRuntime", "AWS", "HTTP", "SFTP", logging],
+            dependencies: ["Transfers", "LambdaRuntime", "AWS", "HTTP", "SFTP", "CWithoutProc", logging],
             swiftSettings: strict),
 
         .executableTarget(name: "pull", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
@@ -62,7 +65,8 @@ let package = Package(
             name: "SFTPLambdaCoreTests",
             dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "SFTP", "TestKit", logging],
             swiftSettings: strict),
-        .testTarget(name: "SystemTests", dependencies: ["HTTP", "TestKit"], swiftSettings: strict),
+        .testTarget(
+            name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -89,7 +89,7 @@ import Testing
                 "SFTP_TARGET_BUCKET SFTP_TARGET_S3_BUCKET", "sftp_port SFTP_PORT",
             ])
         #expect(
-            settings.warnings.first { $0.name == "SFTP_HOTS" }?.description
+            settings.warnings[1].description
                 == "SFTP_HOTS is not a setting of this program and is ignored; the nearest name is SFTP_HOST")
         #expect(!settings.warnings.description.contains("secret"))
     }

@@ -18,7 +18,9 @@ final class SFTPRemoteFiles: RemoteFiles {
 
     func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
         do {
-            return SFTPListing(try await client.openDirectory(path.bytes))
+            // The empty path is the login directory; OpenSSH's OPENDIR knows it only by its other name.
+            let bytes = path.bytes.isEmpty ? Array(".".utf8) : path.bytes
+            return SFTPListing(try await client.openDirectory(bytes))
         } catch {
             throw RemoteFailure(error)
         }

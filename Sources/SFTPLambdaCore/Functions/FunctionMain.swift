@@ -28,7 +28,8 @@ public enum FunctionMain {
         of function: LambdaFunction, _ environment: [String: String], _ log: LogOutput, _ logger: Logger
     ) throws -> any LambdaHandler {
         switch function {
-        case .pull: return try PullFunction(services: FunctionServices(environment: environment, log: log), logger: logger)
+        case .pull:
+            return try PullFunction(services: FunctionServices(environment: environment, log: log), logger: logger)
         case .push, .pushRetry:
             throw FunctionFailure(
                 type: "FunctionMissing", message: "this version has no \(function.rawValue); a later one brings it")

@@ -7,7 +7,6 @@ import Synchronization
 /// A log must never stop the work it tells of: a line that cannot be written is dropped and counted.
 public final class LineWriter: Sendable {
     private let descriptor: Int32
-    private let maximumWaitMilliseconds: Int64
     private let state = Mutex(State())
 
     private struct State {
@@ -16,21 +15,16 @@ public final class LineWriter: Sendable {
         var droppedLines = 0
     }
 
-    /// How often one line may be interrupted, by a signal or by somebody who takes the room that was there, without any
-    /// progress.
+    /// How long a line may wait while the reader of a non-blocking descriptor is slow.
+    static let maximumWaitMilliseconds = 2000
+    /// How often one line may be interrupted by a signal without any progress.
     static let maximumInterruptions = 100
 
     /// The writer of standard error. There should be no other for it: lines are kept whole by a writer's lock.
     public static let standardError = LineWriter(descriptor: STDERR_FILENO)
 
     /// Makes a writer.
-    /// - Parameters:
-    ///   - maximumWaitMilliseconds: how long one line may wait in all while the reader of a non-blocking descriptor is
-    ///     slow.
-    public init(descriptor: Int32, maximumWaitMilliseconds: Int64 = 2000) {
-        self.descriptor = descriptor
-        self.maximumWaitMilliseconds = maximumWaitMilliseconds
-    }
+    public init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// The lines that could not be written, or not whole.
     public var droppedLines: Int { state.withLock { $0.droppedLines } }
@@ -54,41 +48,31 @@ public final class LineWriter: Sendable {
     private func writeAll(_ bytes: [UInt8]) -> Int {
         var written = 0
         var interruptions = 0
-        var deadline: Int64?
-        while written < bytes.count && interruptions <= Self.maximumInterruptions {
+        while written < bytes.count {
             let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {
                 written += count
                 interruptions = 0
                 continue
             }
-            interruptions += 1
-            switch count < 0 ? errno : 0 {
-            case EINTR: continue
-            case EAGAIN:
-                let end = deadline ?? Self.uptimeMilliseconds() + maximumWaitMilliseconds
-                deadline = end
-                guard waitUntilWritable(until: end) else { return written }
+            let code = count < 0 ? errno : 0
+            switch code {
+            case EINTR where interruptions < Self.maximumInterruptions: interruptions += 1
+            case EAGAIN where isWritable(): continue
             default: return written
             }
         }
         return written
     }
 
-    /// Waits until the descriptor takes more, or a signal comes; false when the time is over or the reader is gone.
-    private func waitUntilWritable(until deadline: Int64) -> Bool {
-        let left = deadline - Self.uptimeMilliseconds()
-        guard left > 0 else { return false }
+    /// Waits until the descriptor takes more; false when it does not in time.
+    private func isWritable() -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        let status = poll(&entry, 1, Int32(clamping: left))
-        if status < 0 { return errno == EINTR }
+        var status: Int32 = -1
+        for _ in 0..<Self.maximumInterruptions {
+            status = poll(&entry, 1, Int32(Self.maximumWaitMilliseconds))
+            guard status < 0 && errno == EINTR else { break }
+        }
         return status > 0 && entry.revents & Int16(POLLOUT) != 0
-    }
-
-    private static func uptimeMilliseconds() -> Int64 {
-        var time = timespec()
-        let status = clock_gettime(CLOCK_MONOTONIC, &time)
-        precondition(status == 0, "Linux always has this clock")
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
