@@ -43,7 +43,8 @@ import Testing
         ("SFTP_SSH_READY_TIMEOUT_SECONDS", ["0", "901", "1e2"]),
         ("SFTP_SOURCE_DIR", ["~", "~/in", "a\nb"]),
         ("SFTP_TARGET_S3_PREFIX", [String(repeating: "é", count: 512)]),
-        ("SFTP_INCLUDE", [",\n,", String(repeating: "a,", count: 501)]),
+        ("SFTP_INCLUDE", [",\n,", String(repeating: "a,", count: 501), "*.csv,[a", "[z-a]", "a\\"]),
+        ("SFTP_EXCLUDE", ["[]"]),
         ("SFTP_USER", ["a\nb"]),
         ("SFTP_SECRET_ID", ["a\u{7}b"]),
     ])

@@ -93,8 +93,8 @@ enum Example {
         #expect(settings.keyPrefix == "in/")
         #expect(settings.fileRetentionDays == 30)
         #expect(settings.minimumFileAgeSeconds == 60)
-        #expect(settings.include == ["*.csv", "*.txt", "reports/**"])
-        #expect(settings.exclude == ["*.tmp"])
+        #expect(settings.include.map(\.pattern) == ["*.csv", "*.txt", "reports/**"])
+        #expect(settings.exclude.map(\.pattern) == ["*.tmp"])
     }
 
     @Test func everyPushSettingIsRead() throws {

@@ -15,9 +15,9 @@ public struct PullSettings: Sendable, Hashable {
     /// Younger files stay.
     public var minimumFileAgeSeconds: Int
     /// Only files that match one of these are pulled; empty: all.
-    public var include: [String]
+    public var include: [Glob]
     /// Files that match one of these stay.
-    public var exclude: [String]
+    public var exclude: [Glob]
     /// Variables that look like settings and are none.
     public var warnings: [SettingWarning]
 

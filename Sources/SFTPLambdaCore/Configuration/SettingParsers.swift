@@ -63,8 +63,8 @@ enum SettingParsers {
         return prefix
     }
 
-    /// Patterns separated by commas or line ends.
-    @Sendable static func patterns(_ text: String) throws(SettingProblem) -> [String] {
+    /// Globs separated by commas or line ends.
+    @Sendable static func globs(_ text: String) throws(SettingProblem) -> [Glob] {
         let separators: Set<Unicode.Scalar> = [",", "\n", "\r"]
         let patterns = text.unicodeScalars.split { separators.contains($0) }
             .map { String($0).trimmingWhiteSpace() }.filter { !$0.isEmpty }
@@ -72,7 +72,15 @@ enum SettingParsers {
         guard patterns.count <= maximumPatterns else {
             throw SettingProblem("holds \(patterns.count) patterns, more than \(maximumPatterns)")
         }
-        return patterns
+        var globs: [Glob] = []
+        for pattern in patterns {
+            do throws(GlobFailure) {
+                globs.append(try Glob(pattern))
+            } catch {
+                throw SettingProblem("holds the pattern \(shown(pattern)): \(error.reason)")
+            }
+        }
+        return globs
     }
 
     /// More patterns than this do not fit the 4 KB that Lambda gives all variables together, if they mean anything.

@@ -124,13 +124,16 @@ extension Settings {
     static let include = Setting.optional(
         "SFTP_INCLUDE", pull, fallback: [], fallbackText: "every file",
         expected: "globs separated by commas or line ends", example: "'*.csv,reports/**'",
-        summary: "Only files that match one of these globs are pulled.", parse: SettingParsers.patterns)
+        summary:
+            "Only files that match one of these globs are pulled. A glob without `/` is compared with the name alone, one "
+            + "with `/` with the path below SFTP_SOURCE_DIR; `*` and `?` stay within a name, `**` does not.",
+        parse: SettingParsers.globs)
 
     static let exclude = Setting.optional(
         "SFTP_EXCLUDE", pull, fallback: [], fallbackText: "none",
         expected: "globs separated by commas or line ends", example: "'*.tmp,*.part'",
         summary: "Files that match one of these globs are left alone, even when SFTP_INCLUDE names them.",
-        parse: SettingParsers.patterns)
+        parse: SettingParsers.globs)
 }
 
 // S3 to server.

@@ -30,7 +30,7 @@ struct PullFunction: LambdaHandler {
         connector = ServerConnector(
             settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))
         store = S3Client(services.aws)
-        selection = try settings.selection()
+        selection = settings.selection
     }
 
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
@@ -142,24 +142,7 @@ extension FunctionFailure {
 
 extension PullSettings {
     /// The selection that the settings ask for.
-    func selection() throws(SettingsError) -> Selection {
-        Selection(
-            include: try Self.globs(include, Settings.include.declaration),
-            exclude: try Self.globs(exclude, Settings.exclude.declaration),
-            minimumAgeSeconds: Int64(minimumFileAgeSeconds))
-    }
-
-    private static func globs(
-        _ patterns: [String], _ declaration: SettingDeclaration
-    ) throws(SettingsError) -> [Glob] {
-        var globs: [Glob] = []
-        for pattern in patterns {
-            do throws(GlobFailure) {
-                globs.append(try Glob(pattern))
-            } catch {
-                throw SettingsError([SettingFault(declaration, "holds the pattern '\(pattern)': \(error.reason)")])
-            }
-        }
-        return globs
+    var selection: Selection {
+        Selection(include: include, exclude: exclude, minimumAgeSeconds: Int64(minimumFileAgeSeconds))
     }
 }
