@@ -16,6 +16,20 @@ import Testing
         #expect(try String(contentsOf: page, encoding: .utf8) == SettingsDocument.markdown)
     }
 
+    @Test func theREADMEShowsTheSameTable() throws {
+        let page = StandIn.packageRoot.appendingPathComponent("README.md")
+        let table = SettingsDocument.table.joined(separator: "\n")
+        var text = try String(contentsOf: page, encoding: .utf8)
+        let start = try #require(text.range(of: "<!-- settings -->\n"))
+        let end = try #require(text.range(of: "\n<!-- /settings -->"))
+        if ProcessInfo.processInfo.environment["UPDATE_DOCS"] == "1" {
+            text.replaceSubrange(start.upperBound..<end.lowerBound, with: table)
+            try Data(text.utf8).write(to: page)
+            return
+        }
+        #expect(text[start.upperBound..<end.lowerBound] == table)
+    }
+
     @Test func everySettingHasOneRowOfFourCells() {
         for name in Settings.names {
             let rows = SettingsDocument.markdown.split(separator: "\n").filter { $0.hasPrefix("| `\(name)` |") }

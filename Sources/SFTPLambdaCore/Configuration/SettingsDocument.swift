@@ -9,14 +9,8 @@ public enum SettingsDocument {
             "secret), and an empty variable counts as not set. All faults are reported together, before anything is done; a",
             "variable that begins with `SFTP_` and is no setting gets a warning with the nearest name.",
             "",
-            "| variable | used by | default | what it does |",
-            "|---|---|---|---|",
         ]
-        for setting in Settings.declarations {
-            let secrecy = setting.isSecret ? " Never shown anywhere." : ""
-            lines.append(
-                row("`\(setting.name)`", functions(setting), requirement(setting), setting.summary + secrecy))
-        }
+        lines += table
         lines += [
             "", "Besides these, the variables that AWS tools know are honoured:", "", "| variable | what it does |",
             "|---|---|",
@@ -26,6 +20,15 @@ public enum SettingsDocument {
             lines.append(row(names, variable.summary))
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The table of our own settings, which the README shows too.
+    static var table: [String] {
+        ["| variable | used by | default | what it does |", "|---|---|---|---|"]
+            + Settings.declarations.map { setting in
+                let secrecy = setting.isSecret ? " Never shown anywhere." : ""
+                return row("`\(setting.name)`", functions(setting), requirement(setting), setting.summary + secrecy)
+            }
     }
 
     /// The settings of one function, for `--help`.

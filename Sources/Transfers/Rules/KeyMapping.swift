@@ -3,7 +3,7 @@
 /// Two files of one tree never become one object: the path below the source directory tells them apart byte by byte,
 /// and it is kept byte by byte.
 public struct KeyMapping: Sendable {
-    /// SFTP_TARGET_S3_PREFIX, as it was given: a `/` between it and the path is the operator's to write.
+    /// What stands before every path: empty, or ending in `/`.
     public let prefix: String
 
     /// Makes a mapping.
