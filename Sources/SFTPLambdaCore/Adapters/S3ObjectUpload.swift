@@ -11,6 +11,9 @@ final class S3ObjectUpload: ObjectUpload {
         var isComplete = false
     }
 
+    /// How long behind the deadline an upload may still be given up: within what is kept for the answer.
+    private static let abortSeconds = 1.0
+
     private let client: S3Client
     private let upload: S3Upload
     private let deadlineUptimeSeconds: Double?
@@ -62,9 +65,10 @@ final class S3ObjectUpload: ObjectUpload {
     func abort() async {
         guard !state.withLock({ $0.isComplete }) else { return }
         // In a task of its own: also an upload that is given up because its task was cancelled has to be freed.
+        let limit = deadlineUptimeSeconds.map { $0 + Self.abortSeconds }
         let aborted = Task<AWSError?, Never> { [client, upload] in
             do throws(AWSError) {
-                try await client.abortMultipartUpload(upload)
+                try await client.abortMultipartUpload(upload, deadlineUptimeSeconds: limit)
                 return nil
             } catch {
                 return error

@@ -90,7 +90,12 @@ final class SFTPFileReader: RemoteFileReader {
     ) async throws(SFTPError) -> MovedFile {
         let flight = files.client.submit(
             before + [move, .lstat(target.bytes), .setstat(target.bytes, SFTPAttributes(modified: time))])
-        _ = try await flight.reply(before.count)
+        do {
+            _ = try await flight.reply(before.count)
+        } catch {
+            await restoreTime(of: target, as: flight, seenBy: before.count + 1)
+            throw error
+        }
         var moved = MovedFile(seen: nil)
         do {
             moved.seen = RemoteAttributes(try await flight.attributes(before.count + 1))
@@ -107,6 +112,18 @@ final class SFTPFileReader: RemoteFileReader {
         return moved
     }
 
+    /// The rest of a flight is carried out even when its rename was refused: then it was an older file of the same name
+    /// that got a new time. It gets its own back, or it would pass for one that was moved just now.
+    private func restoreTime(of target: RemotePath, as flight: SFTPFlight, seenBy item: Int) async {
+        do {
+            guard let times = try await flight.attributes(item).times else { return }
+            _ = try await flight.reply(item + 1)
+            try await files.client.setstat(target.bytes, SFTPAttributes(times: times))
+        } catch {
+            // Nothing is there, or its time was not changed: nothing to restore. A lost connection shows right after.
+        }
+    }
+
     /// For servers without `posix-rename@openssh.com`: RENAME, and where that does not replace, after removing the
     /// older file of that name, which is in the store already.
     private func plainMove(
@@ -116,14 +133,33 @@ final class SFTPFileReader: RemoteFileReader {
         do {
             return try await fly(before, move, to: target, settingTime: time)
         } catch {
-            guard case .status(let status) = error.reason, status != .noSuchFile else { throw error }
+            guard case .status(let status) = error.reason, Self.mayMeanExisting(status) else { throw error }
             do {
+                // Only what really stands in the way of a file that is really there is removed.
+                _ = try await files.client.lstat(path.bytes)
+                _ = try await files.client.lstat(target.bytes)
                 try await files.client.remove(target.bytes)
-            } catch let removal {
-                guard case .status = removal.reason else { throw removal }
+            } catch let obstacle {
+                guard case .status(let status) = obstacle.reason else { throw obstacle }
+                if status == .noSuchFile, try await isGone() { throw obstacle }
                 throw error  // Nothing there that stood in the way, or it cannot be removed: the first answer counts.
             }
             return try await fly([], move, to: target, settingTime: time)
+        }
+    }
+
+    /// Servers say that the target exists with a code of its own, or only that it failed.
+    private static func mayMeanExisting(_ status: SFTPStatus) -> Bool {
+        status == .failure || status == .fileAlreadyExists
+    }
+
+    private func isGone() async throws(SFTPError) -> Bool {
+        do {
+            _ = try await files.client.lstat(path.bytes)
+            return false
+        } catch {
+            guard case .status(let status) = error.reason else { throw error }
+            return status == .noSuchFile
         }
     }
 

@@ -20,6 +20,8 @@ struct PullFunction: LambdaHandler {
     /// What is kept of the time for closing the connection and answering: this share of it, and at most so much.
     private static let reservedShare = 0.1
     private static let mostReservedSeconds = 3.0
+    /// How long behind the deadline moves may take that were under way.
+    private static let graceSeconds = 1.0
     private static let metricsNamespace = "sftp-lambda"
 
     /// - Throws: `SettingsError` with every fault of the settings.
@@ -80,16 +82,16 @@ struct PullFunction: LambdaHandler {
     }
 
     private func run(deadlineUptimeSeconds: Double, logger: Logger) async throws -> PullSummary {
-        let client: SFTPClient
+        let (client, origin): (SFTPClient, String)
         do {
-            client = try await connector.connect(logger: logger)
+            (client, origin) = try await connector.connect(logger: logger)
         } catch let error as SFTPError {
             throw FunctionFailure(error)
         }
         let plan = PullPlan(
             sourceDirectory: settings.sourceDirectory, keys: KeyMapping(prefix: settings.keyPrefix),
             selection: selection, retentionDays: Int64(settings.fileRetentionDays ?? 0),
-            origin: try await connector.origin(),
+            origin: origin,
             budgetBytes: MemoryBudget.bytes(environment: services.environment),
             deadlineUptimeSeconds: deadlineUptimeSeconds)
         let flow = PullFlow(
@@ -98,7 +100,15 @@ struct PullFunction: LambdaHandler {
                 client: store, bucket: settings.bucket.text, deadlineUptimeSeconds: deadlineUptimeSeconds,
                 logger: logger),
             clock: clock, observer: TransferLog(logger: logger))
+        // Moves under way are not cut off at the deadline. A server that is silent then must not keep the function from
+        // answering: without a connection they end at once.
+        let last = Task {
+            try await Task.sleep(
+                for: .seconds(max(0, deadlineUptimeSeconds + Self.graceSeconds - clock.uptimeSeconds)))
+            await client.close()
+        }
         let summary = await flow.run()
+        last.cancel()
         await client.close()
         return summary
     }

@@ -11,26 +11,24 @@ struct ServerConnector: Sendable {
         logins = LoginSource(settings, secrets: secrets)
     }
 
-    /// Who this is at the server, as `synced-from` has it: host:port:user (rule P8).
-    func origin() async throws -> String {
-        "\(settings.host):\(settings.port):\(try await logins.login().user)"
-    }
-
     /// Connects and logs in. When the server refuses the login or shows another host key, and the login comes from a
     /// secret that has changed since it was read, this is tried once more.
+    /// - Returns: the client, and who this is at the server, as `synced-from` has it: host:port:user (rule P8).
     /// - Throws: `SFTPError`, or what `LoginSource.login` throws.
-    func connect(logger: Logger) async throws -> SFTPClient {
+    func connect(logger: Logger) async throws -> (client: SFTPClient, origin: String) {
         let login = try await logins.login()
         do {
-            return try await connect(login, logger)
+            return (try await connect(login, logger), origin(login))
         } catch let error as SFTPError where Self.mayBeRotated(error) && settings.secretID != nil {
             await logins.invalidate()
             let fresh = try await logins.login()
             guard fresh != login else { throw error }
             logger.notice("the secret has changed since it was read; connecting with its new content")
-            return try await connect(fresh, logger)
+            return (try await connect(fresh, logger), origin(fresh))
         }
     }
+
+    private func origin(_ login: Login) -> String { "\(settings.host):\(settings.port):\(login.user)" }
 
     private static func mayBeRotated(_ error: SFTPError) -> Bool {
         error.reason == .authenticationRejected || error.reason == .hostKeyMismatch

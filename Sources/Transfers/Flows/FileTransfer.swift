@@ -6,18 +6,24 @@ struct FileTransfer: Sendable {
     let clock: any Clock
     let ledger: PullLedger
     let budget: ByteBudget
+    /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
+    /// done at the deadline.
+    let largeFiles = ByteBudget(totalBytes: 1)
 
     /// What failed, and on which side.
     enum Fault: Error, CustomStringConvertible {
         case remote(RemoteFailure)
         case store(StoreFailure)
         case unusable(String)
+        /// There is no time left for it in this run.
+        case noTime
 
         var description: String {
             switch self {
             case .remote(let failure): failure.message
             case .store(let failure): failure.message
             case .unusable(let reason): reason
+            case .noTime: "the time is up"
             }
         }
     }
@@ -59,6 +65,7 @@ struct FileTransfer: Sendable {
         case .remote(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .store(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .unusable(let reason): ledger.failed(candidate.path, reason)
+        case .noTime: ledger.remaining()
         }
     }
 
@@ -111,6 +118,10 @@ struct FileTransfer: Sendable {
         _ reader: any RemoteFileReader, count: Int, sizeBytes: UInt64, to key: ObjectKey, metadata: [String: String],
         preparing directory: SourceDirectory
     ) async throws(Fault) -> StoredObject {
+        let turn = await largeFiles.reserve(1)
+        defer { largeFiles.release(turn) }
+        guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else { throw .noTime }
+        let turnUptimeSeconds = clock.uptimeSeconds
         let upload: any ObjectUpload
         do {
             upload = try await store.beginUpload(key, metadata: metadata)
@@ -134,6 +145,8 @@ struct FileTransfer: Sendable {
         } catch {
             // Harmless after `complete`; frees what the parts cost otherwise.
             await upload.abort()
+            // Cut off after it had waited for others: that says nothing of its size.
+            if Task.isCancelled, !ledger.isEarly(turnUptimeSeconds) { throw .noTime }
             throw error
         }
     }

@@ -19,6 +19,9 @@ final class PullLedger: Sendable {
     /// invocation.
     private static let earlyShare = 0.25
 
+    /// Who counts on the deadline may count it as reached a little early.
+    private static let deadlineToleranceSeconds = 0.1
+
     init(plan: PullPlan, clock: any Clock, observer: any TransferObserver) {
         self.clock = clock
         self.observer = observer
@@ -104,19 +107,29 @@ final class PullLedger: Sendable {
     }
 
     func failed(_ path: RemotePath, _ failure: StoreFailure, startedAt startSeconds: Double?) {
-        if failure.reason == .cancelled {
+        if failure.reason == .cancelled || (failure.reason == .unavailable && isOver) {
             cutOff(path, startedAt: startSeconds)
         } else {
             failed(path, failure.message)
         }
     }
 
+    /// Whether a file that was begun then had nearly all of the time.
+    func isEarly(_ uptimeSeconds: Double) -> Bool {
+        guard let deadlineUptimeSeconds else { return true }
+        return uptimeSeconds - startUptimeSeconds <= (deadlineUptimeSeconds - startUptimeSeconds) * Self.earlyShare
+    }
+
+    /// Whether the time is up: what the store then could not do any more is no fault of the store.
+    private var isOver: Bool {
+        guard let deadlineUptimeSeconds else { return Task.isCancelled }
+        return Task.isCancelled || clock.uptimeSeconds >= deadlineUptimeSeconds - Self.deadlineToleranceSeconds
+    }
+
     /// A file that was cut off at the deadline. It remains, unless it had nearly all of the time: then no run could
     /// ever carry it, and that must be said.
     private func cutOff(_ path: RemotePath, startedAt startSeconds: Double?) {
-        guard let deadlineUptimeSeconds, let startSeconds else { return remaining() }
-        let wholeSeconds = deadlineUptimeSeconds - startUptimeSeconds
-        guard startSeconds - startUptimeSeconds <= wholeSeconds * Self.earlyShare else { return remaining() }
+        guard let deadlineUptimeSeconds, let startSeconds, isEarly(startSeconds) else { return remaining() }
         let hadSeconds = Int(deadlineUptimeSeconds - startSeconds)
         failed(
             path,
