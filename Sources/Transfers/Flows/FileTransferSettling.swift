@@ -6,19 +6,23 @@
 ///
 /// - A reads version 1. The partner replaces it by version 2. B reads and stores version 2. A stores version 1.
 /// - If A moves first, it moves version 2, sees that this is not what it read, and puts it back. The move has set the
-///   file's time, and it stays so: when B now moves the same file, its look shows a time that it did not read, so B
-///   puts it back as well, and the next run stores version 2 again. Had A restored the time, B would have been content
+///   file's time, and it gets still another one: when B now moves the same file, its look shows a time that it did not
+///   read, so B puts it back as well, and the next run stores version 2 again. Had A restored the time, B would have been content
 ///   and the older object would have stayed.
 /// - If B moves first, A finds its file gone. What it finds in `.done` is not exactly what it read (the time is that
 ///   of the move), so it puts that back: the next run stores it again.
 ///
 /// So whoever may have stored something older leaves a file that a later run pulls. The price is a repeated transfer,
-/// as rule P9 allows. A server that refuses to set times leaves the first case open; a warning says so.
+/// as rule P9 allows. A server that refuses to set times leaves the first case open; a warning says so. And SFTP has
+/// no more than size and seconds: where a version replaces another of its size within the second, only a minimum age
+/// (rule P3) tells them apart.
 extension FileTransfer {
     /// How often a file in `.done` is read again because it was replaced meanwhile.
     private static let maximumRereads = 4
     /// How far the clocks of two invocations may be apart.
     private static let maximumClockDifferenceSeconds: Int64 = 60
+    /// How far ahead lies the time of a file in `.done` that is being pulled from there: longer than invocations last.
+    private static let markedSeconds: Int64 = 3600
 
     /// Does `settle` to its end even when the task is cancelled: cut off between the move and the look, a file that
     /// nobody has read could stay in `.done`. It is a few requests, and each has its own time limit.
@@ -57,8 +61,8 @@ extension FileTransfer {
             seen = try await movedByAnother(to: target, startedAt: start)
         }
         if let seen, !isSame(seen, candidate.version) {
-            // The move has given it another time than its own, unless that was this very second.
-            if seen.version.modified == time { try await setTime(of: target, to: time + 1) }
+            // The move has given it a time, but one that another version may have had, which another pull has read.
+            await setTime(of: target, to: clock.now + 1)
             try await putBack(candidate, key, startedAt: start)
         } else {
             receipt(candidate.path, key, object, startedAt: start)
@@ -105,25 +109,25 @@ extension FileTransfer {
         ledger.left(candidate.path, because: .changed)
     }
 
-    /// Gives a file a time that it did not have, so that another pull that has read it sees at its own look that
-    /// something happened. When it is gone the next step sees that; when the server sets no times, nothing helps.
-    private func setTime(of path: RemotePath, to time: UnixTime) async throws(Fault) {
-        do {
-            try await files.setModificationTime(of: path, to: time)
-        } catch {
-            guard error.reason != .connectionLost else { throw .remote(error) }
-        }
+    /// Gives a file a time that nothing had before, so that another pull, whatever version it has read, sees at its own
+    /// look that something happened.
+    private func setTime(of path: RemotePath, to time: UnixTime) async {
+        // When the file or the connection is gone the next step fails and says what that means; when the server sets no
+        // times, nothing helps.
+        try? await files.setModificationTime(of: path, to: time)
     }
 
     /// Takes the version in `.done`, whose place is taken by a still newer one.
     ///
     /// Another pull may have stored the newer one before this stores the older one. So the file at the place gets a
     /// new time: a pull that has read it sees that at its own look, and puts it back. And `.done` is looked at again:
-    /// if the newer one has arrived there meanwhile, it is taken too.
+    /// if the newer one has arrived there meanwhile, it is taken too. To be known again, the file in `.done` first gets
+    /// a time that no move gives.
     private func pullFromDone(_ candidate: Candidate, _ key: ObjectKey, startedAt start: Double) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         do throws(Fault) {
             for _ in 0..<Self.maximumRereads {
+                await setTime(of: target, to: clock.now + Self.markedSeconds)
                 let attributes = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
                 guard let version = attributes?.version else {
                     return ledger.left(target, because: .gone)
@@ -131,11 +135,7 @@ extension FileTransfer {
                 guard let object = try await copy(target, version, to: key, preparing: candidate.directory) else {
                     continue
                 }
-                let newer = try await remote { () throws(RemoteFailure) in
-                    try await files.attributes(of: candidate.path)
-                }
-                let now = clock.now
-                try await setTime(of: candidate.path, to: newer?.version.modified == now ? now + 1 : now)
+                await setTime(of: candidate.path, to: clock.now + 1)
                 let again = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
                 if again?.version == version {
                     return receipt(target, key, object, startedAt: start)
