@@ -166,3 +166,19 @@ final class TaskBox: Sendable {
 
     func cancel() { task.withLock { $0 }?.cancel() }
 }
+
+/// Counts up to a limit.
+final class Counter: Sendable {
+    private let count = Mutex(0)
+
+    var value: Int { count.withLock { $0 } }
+
+    /// Counts, and says how many were counted before; nil at the limit.
+    func next(below limit: Int) -> Int? {
+        count.withLock { count in
+            guard count < limit else { return nil }
+            defer { count += 1 }
+            return count
+        }
+    }
+}

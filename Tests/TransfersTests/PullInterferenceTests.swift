@@ -228,6 +228,26 @@ import Transfers
         }
     }
 
+    @Test func versionWhosePlaceIsTakenIsPulledFromDone() throws {  // P4
+        let fixture = makeFixture(hasOlder: false)
+        let tap = PortTap { call in
+            switch (call.operation, call.moment) {
+            case ("remote.rename", _): fixture.put("x/a", "second", modified: PullFixture.longAgo + 5)
+            case ("remote.moveWithoutReplacing", .before):
+                fixture.put("x/a", "third", modified: PullFixture.longAgo + 10)
+            default: break
+            }
+            return .proceed
+        }
+        let summary = try fixture.run(tap: tap)
+        #expect(!summary.isFailure)
+        #expect(fixture.storedText("x/a") == "second")
+        #expect(fixture.remoteText("x/.done/a") == "second")
+        try fixture.runAgain()
+        #expect(fixture.store.versions("from/x/a").map(\.bytes.count) == [3000, 6, 5])
+        #expect(fixture.storedText("x/a") == "third")
+    }
+
     @Test func versionThatCannotBeStoredFromDoneGetsANameOfItsOwn() throws {
         let fixture = makeFixture(hasOlder: false)
         let tap = PortTap { call in
