@@ -150,8 +150,13 @@ final class InMemoryReader: RemoteFileReader {
     func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile {
         countClose()
         return try await connection.perform("closeAndMove", path) { () throws(RemoteFailure) in
-            try await connection.step(.before, "rename", path)
-            try connection.rename(path, to: target, replacing: true)
+            do throws(RemoteFailure) {
+                try await connection.step(.before, "rename", path)
+                try connection.rename(path, to: target, replacing: true)
+            } catch {
+                await finishFlight(to: target, settingTime: time)
+                throw error
+            }
             var moved = MovedFile(seen: nil)
             do throws(RemoteFailure) {
                 try await connection.step(.before, "look", target)
@@ -167,6 +172,22 @@ final class InMemoryReader: RemoteFileReader {
                 moved.timeFailure = error
             }
             return moved
+        }
+    }
+
+    /// A server carries out what follows a rename in its flight even when it has refused the rename; then what stood
+    /// at the target gets its own time back.
+    private func finishFlight(to target: RemotePath, settingTime time: UnixTime) async {
+        do throws(RemoteFailure) {
+            try await connection.step(.before, "look", target)
+            let seen = connection.look(at: target)
+            try await connection.step(.before, "setTime", target)
+            try connection.setTime(target, time)
+            guard let modified = seen?.version.modified else { return }
+            try await connection.step(.before, "restoreTime", target)
+            try connection.setTime(target, modified)
+        } catch {
+            // Nothing is there, its time was not changed, or the connection is gone, which shows right after.
         }
     }
 

@@ -15,7 +15,7 @@ public struct RemoteFilesContract: Sendable {
         case shorterFileHasChanged, longerFileHasChanged, otherVersionHasChanged, unknownVersionIsNotCompared
         case changeBeforeTheEndOfTheReadIsSeen, replacedFileIsNeverMixed
         case moveTakesTheFileAlong, moveReplacesTheTarget, moveSeesWhatReallyArrived, moveOfNothingIsNotFound
-        case failedMoveLeavesTheFile, closeIsHarmlessAfterClose
+        case refusedMoveLeavesTheTargetAlone, failedMoveLeavesTheFile, closeIsHarmlessAfterClose
         case carefulMoveNeverReplaces, timeIsSet, removeLeavesNothing, removeTakesNoDirectory
         case makeDirectoryMayFindIt, manyOperationsAtOnce, cancelledTaskHarmsNobody, lostConnectionFailsEverything
     }
@@ -133,6 +133,7 @@ struct RemoteFilesCheck: Sendable {
         case .moveReplacesTheTarget: try await moveReplacesTheTarget()
         case .moveSeesWhatReallyArrived: try await moveSeesWhatReallyArrived()
         case .moveOfNothingIsNotFound: try await moveOfNothingIsNotFound()
+        case .refusedMoveLeavesTheTargetAlone: try await refusedMoveLeavesTheTargetAlone()
         case .failedMoveLeavesTheFile: try await failedMoveLeavesTheFile()
         case .closeIsHarmlessAfterClose: try await closeIsHarmlessAfterClose()
         case .carefulMoveNeverReplaces: try await carefulMoveNeverReplaces()

@@ -84,6 +84,33 @@ extension RemoteFilesCheck {
         #expect(try await partner.read(place / ".done" / "file") == older)
     }
 
+    /// What follows the rename in its flight is carried out even when the rename was refused. Nobody may see that
+    /// afterwards: an older file of the name would pass for one that was moved just now.
+    func refusedMoveLeavesTheTargetAlone() async throws {
+        try await partner.makeDirectory(place / ".done")
+        let older = sampleBytes(10, salt: 1)
+        try await partner.put(place / ".done" / "file", older, time + 9)
+        let (_, version) = try await put(place / "file", countBytes: 1000)
+        let reader = try await files.openFile(place / "file", expected: version)
+        try await partner.remove(place / "file")
+        await expectFailure(.notFound) {
+            _ = try await reader.closeAndMove(to: place / ".done" / "file", settingTime: now)
+        }
+        #expect(try await partner.read(place / ".done" / "file") == older)
+        #expect(try await partner.modified(place / ".done" / "file") == time + 9)
+
+        // A directory where the file should go: no server replaces that.
+        try await partner.makeDirectory(place / "taken")
+        let directoryTime = try await partner.modified(place / "taken")
+        let (_, secondVersion) = try await put(place / "second", countBytes: 1000)
+        let second = try await files.openFile(place / "second", expected: secondVersion)
+        await expectFailure(.failed, .alreadyExists, .denied) {
+            _ = try await second.closeAndMove(to: place / "taken", settingTime: now)
+        }
+        #expect(try await partner.modified(place / "taken") == directoryTime)
+        #expect(try await partner.modified(place / "second") == time)
+    }
+
     func failedMoveLeavesTheFile() async throws {
         let (bytes, version) = try await put(place / "file", countBytes: 1000)
         let reader = try await files.openFile(place / "file", expected: version)

@@ -49,7 +49,8 @@ public protocol RemoteFileReader: Sendable {
     /// modification time, all in one flight where the server allows that. The file counts as closed whatever happens.
     ///
     /// - Returns: what was seen at the target after the move and before its time was set (P4).
-    /// - Throws: `.notFound` when the file was no longer at its path.
+    /// - Throws: `.notFound` when the file was no longer at its path. When the move was refused, what stands at the
+    ///   target has kept its content and its time.
     func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile
 
     /// Closes the file. Harmless after another close.
