@@ -4,8 +4,8 @@ public import Transfers
 /// A connection to an `InMemoryTree`, as faithful to the port as the real one: it passes `RemoteFilesContract`.
 ///
 /// Every step that a real server takes by itself passes the tap, so that a test can act between any two of them:
-/// an operation asks as `remote.<operation>` before and after, a read also as `remote.piece` before every piece and
-/// as `remote.verify`, and a move as `remote.rename`, `remote.look` and `remote.setTime`.
+/// an operation asks as `remote.<operation>` before and after, a read also as `remote.fstat` when it is the first, as
+/// `remote.piece` before every piece and as `remote.verify`, and a move as `remote.rename`, `remote.look` and `remote.setTime`.
 public final class InMemoryRemoteFiles: RemoteFiles {
     /// What servers do differently.
     public struct Behaviour: Sendable {
@@ -17,7 +17,13 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         public var listingOmitsSizes = false
         /// Listings leave times out.
         public var listingOmitsTimes = false
-        /// Attributes of single files leave sizes and times out too.
+        /// Listings round times down to whole multiples of this.
+        public var listingRoundsTimesToSeconds: Int64 = 1
+        /// What is said of a path, in listings too, has its time so rounded; what is said of an open file has not.
+        public var pathsRoundTimesToSeconds: Int64 = 1
+        /// What is said of a path, in listings too, leaves sizes and times out.
+        public var pathsOmitVersions = false
+        /// What is said of an open file leaves them out too.
         public var omitsVersions = false
         /// Setting a modification time fails so.
         public var refusesTimes: RemoteFailure.Reason?
@@ -182,7 +188,10 @@ public final class InMemoryRemoteFiles: RemoteFiles {
             state.find(path, followingLast: false).flatMap { state.nodes[$0]?.attributes }
         }
         guard var attributes else { return nil }
-        if behaviour.omitsVersions { attributes.version = FileVersion(sizeBytes: nil, modified: nil) }
+        attributes.version.round(to: behaviour.pathsRoundTimesToSeconds)
+        if behaviour.omitsVersions || behaviour.pathsOmitVersions {
+            attributes.version = FileVersion(sizeBytes: nil, modified: nil)
+        }
         return attributes
     }
 
@@ -251,5 +260,12 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         if state.withLock({ $0.isLost }) {
             throw RemoteFailure(.connectionLost, "\(name) \(path): connection lost")
         }
+    }
+}
+
+extension FileVersion {
+    /// Makes the time coarser.
+    mutating func round(to seconds: Int64) {
+        modified = modified.map { UnixTime(seconds: $0.seconds - $0.seconds % seconds) }
     }
 }

@@ -47,6 +47,7 @@ final class InMemoryListing: RemoteListing {
                 guard var attributes = connection.look(at: path.appending(name)) else { continue }
                 if connection.behaviour.listingOmitsSizes { attributes.version.sizeBytes = nil }
                 if connection.behaviour.listingOmitsTimes { attributes.version.modified = nil }
+                attributes.version.round(to: connection.behaviour.listingRoundsTimesToSeconds)
                 batch.append(.entry(name, attributes))
             }
             state.hasEnded = batch.isEmpty && state.names.isEmpty
@@ -78,6 +79,7 @@ final class InMemoryReader: RemoteFileReader {
     private let identity: InMemoryTree.Identity
     private let expected: FileVersion
     private let isClosed = Mutex(false)
+    private let known = Mutex<FileVersion?>(nil)
 
     init(
         connection: InMemoryRemoteFiles, path: RemotePath, identity: InMemoryTree.Identity, expected: FileVersion
@@ -88,16 +90,43 @@ final class InMemoryReader: RemoteFileReader {
         self.expected = expected
     }
 
+    func version() async throws(RemoteFailure) -> FileVersion {
+        try await connection.perform("version", path) { () throws(RemoteFailure) in try await askVersion() }
+    }
+
+    /// What the open file is, asked for once, in front of the first read.
+    private func askVersion() async throws(RemoteFailure) -> FileVersion {
+        if isClosed.withLock({ $0 }) { throw RemoteFailure(.failed, "fstat \(path): the file is closed") }
+        if let version = known.withLock({ $0 }) { return version }
+        try await connection.step(.before, "fstat", path)
+        var version = expected
+        if !connection.behaviour.omitsVersions, let said = now {
+            if let listed = expected.sizeBytes, listed != said.sizeBytes {
+                throw RemoteFailure(.changed, "open \(path): it has not the listed \(listed) bytes")
+            }
+            version = said
+        }
+        return known.withLock { known in
+            known = known ?? version
+            return known ?? version
+        }
+    }
+
+    private var now: FileVersion? {
+        connection.tree.state.withLock { $0.nodes[identity]?.attributes.version }
+    }
+
     func read(
         from offset: UInt64, countBytes: Int, verifyingEnd: Bool
     ) async throws(RemoteFailure) -> [[UInt8]] {
         connection.gauge?.add(countBytes)
         do throws(RemoteFailure) {
             return try await connection.perform("read", path) { () throws(RemoteFailure) in
+                let before = try await askVersion()
                 let pieces = try await readPieces(from: Int(offset), countBytes: countBytes)
                 if verifyingEnd {
                     try await connection.step(.before, "verify", path)
-                    try verify(endsAt: offset + UInt64(countBytes))
+                    try verify(endsAt: offset + UInt64(countBytes), before)
                 }
                 connection.state.withLock { $0.counters.bytesRead += UInt64(countBytes) }
                 return pieces
@@ -127,17 +156,16 @@ final class InMemoryReader: RemoteFileReader {
         return pieces
     }
 
-    private func verify(endsAt end: UInt64) throws(RemoteFailure) {
+    private func verify(endsAt end: UInt64, _ before: FileVersion) throws(RemoteFailure) {
         let sizeBytes = UInt64(content.count)
         guard sizeBytes == end else {
             throw RemoteFailure(.changed, "read \(path): it has \(sizeBytes) bytes, not \(end)")
         }
-        if let size = expected.sizeBytes, size != sizeBytes {
-            throw RemoteFailure(.changed, "read \(path): it has \(sizeBytes) bytes, not the listed \(size)")
+        if let size = before.sizeBytes, size != sizeBytes {
+            throw RemoteFailure(.changed, "read \(path): it has \(sizeBytes) bytes, not \(size) as before")
         }
-        let modified = connection.tree.state.withLock { $0.nodes[identity]?.modified }
-        if let time = expected.modified, !connection.behaviour.omitsVersions, time != modified {
-            throw RemoteFailure(.changed, "read \(path): its time is not the listed one")
+        if let time = before.modified, !connection.behaviour.omitsVersions, time != now?.modified {
+            throw RemoteFailure(.changed, "read \(path): its time is not the one before")
         }
     }
 

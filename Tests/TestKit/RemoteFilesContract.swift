@@ -12,7 +12,8 @@ public struct RemoteFilesContract: Sendable {
         case listingGivesEveryEntryOnce, listingMayBeClosedEarly, listingOfNothingIsNotFound, namesAreBytes
         case attributesTellWhatIsThere, nothingThereIsNilAndNoError, openingNothingIsNotFound
         case readGivesTheBytesAsked, readsMayRunAtTheSameTime, emptyFileIsVerified
-        case shorterFileHasChanged, longerFileHasChanged, otherVersionHasChanged, unknownVersionIsNotCompared
+        case shorterFileHasChanged, longerFileHasChanged, versionIsThatOfTheOpenFile, versionCountsFromTheFirstRead
+        case unknownVersionIsNotCompared
         case changeBeforeTheEndOfTheReadIsSeen, replacedFileIsNeverMixed
         case moveTakesTheFileAlong, moveReplacesTheTarget, moveSeesWhatReallyArrived, moveOfNothingIsNotFound
         case refusedMoveLeavesTheTargetAlone, failedMoveLeavesTheFile, closeIsHarmlessAfterClose
@@ -125,7 +126,8 @@ struct RemoteFilesCheck: Sendable {
         case .emptyFileIsVerified: try await emptyFileIsVerified()
         case .shorterFileHasChanged: try await shorterFileHasChanged()
         case .longerFileHasChanged: try await longerFileHasChanged()
-        case .otherVersionHasChanged: try await otherVersionHasChanged()
+        case .versionIsThatOfTheOpenFile: try await versionIsThatOfTheOpenFile()
+        case .versionCountsFromTheFirstRead: try await versionCountsFromTheFirstRead()
         case .unknownVersionIsNotCompared: try await unknownVersionIsNotCompared()
         case .changeBeforeTheEndOfTheReadIsSeen: try await changeBeforeTheEndOfTheReadIsSeen()
         case .replacedFileIsNeverMixed: try await replacedFileIsNeverMixed()

@@ -102,15 +102,48 @@ extension RemoteFilesCheck {
         }
     }
 
-    func otherVersionHasChanged() async throws {
-        let (_, version) = try await put(place / "file", countBytes: 5000)
-        guard try await files.attributes(of: place / "file")?.version.modified != nil else { return }
-        for seconds: Int64 in [-1, 1, 1_000_000] {
-            let other = FileVersion(sizeBytes: version.sizeBytes, modified: time + seconds)
-            await expectFailure(.changed) {
-                _ = try await withFile(place / "file", expected: other) { reader in
-                    try await reader.read(from: 0, countBytes: 5000, verifyingEnd: true)
+    func versionIsThatOfTheOpenFile() async throws {
+        let (bytes, version) = try await put(place / "file", countBytes: 5000)
+        // The server says nothing of open files: then it is what was expected.
+        let isTold = try await withFile(place / "file") { reader in try await reader.version() != Self.anything }
+        for seconds: Int64 in [-1, 0, 1, 1_000_000] {
+            let listed = FileVersion(sizeBytes: version.sizeBytes, modified: time + seconds)
+            for isAskedFirst in [true, false] {
+                try await withFile(place / "file", expected: listed) { reader in
+                    if isAskedFirst { #expect(try await reader.version() == (isTold ? version : listed)) }
+                    let content = try await reader.read(from: 0, countBytes: 5000, verifyingEnd: true)
+                    #expect(joinedBytes(content) == bytes)
+                    #expect(try await reader.version() == (isTold ? version : listed))
                 }
+            }
+        }
+        guard isTold else { return }
+        let other = FileVersion(sizeBytes: 4999, modified: time)
+        await expectFailure(.changed) {
+            _ = try await withFile(place / "file", expected: other) { reader in try await reader.version() }
+        }
+        let reader = try await files.openFile(place / "file", expected: version)
+        await reader.close()
+        await expectFailure(.failed) { _ = try await reader.version() }
+    }
+
+    /// A change behind the listing and before the first read is no mixture; one behind the first read is.
+    func versionCountsFromTheFirstRead() async throws {
+        let (_, version) = try await put(place / "file", countBytes: 50_000)
+        guard try await withFile(place / "file", { try await $0.version().modified }) != nil else { return }
+        let newer = sampleBytes(50_000, salt: 9)
+        try await withFile(place / "file", expected: version) { reader in
+            try await partner.overwrite(place / "file", newer, time + 7)
+            let first = try await reader.read(from: 0, countBytes: 25_000, verifyingEnd: false)
+            let second = try await reader.read(from: 25_000, countBytes: 25_000, verifyingEnd: true)
+            #expect(joinedBytes(first + second) == newer)
+            #expect(try await reader.version() == FileVersion(sizeBytes: 50_000, modified: time + 7))
+        }
+        await expectFailure(.changed) {
+            try await withFile(place / "file", expected: version) { reader in
+                _ = try await reader.version()
+                try await partner.overwrite(place / "file", newer, time + 9)
+                _ = try await reader.read(from: 0, countBytes: 50_000, verifyingEnd: true)
             }
         }
     }

@@ -243,6 +243,7 @@ import Transfers
         #expect(!summary.isFailure)
         #expect(fixture.storedText("x/a") == "second")
         #expect(fixture.remoteText("x/.done/a") == "second")
+        #expect(fixture.tree.modified("/in/x/.done/a") == fixture.clock.now, "retention counts from the transfer")
         try fixture.runAgain()
         #expect(fixture.store.versions("from/x/a").map(\.bytes.count) == [3000, 6, 5])
         #expect(fixture.storedText("x/a") == "third")

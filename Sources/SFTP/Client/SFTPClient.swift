@@ -82,7 +82,8 @@ public final class SFTPClient: Sendable {
     /// hold requests back that are submitted.
     ///
     /// READ and WRITE wait for their window and let requests of other calls pass; those of this call keep their order.
-    /// Requests of different calls have no order among them: what must follow, submit together or after the reply.
+    /// Requests of different calls have no order among them: what must follow, submit together or after the reply. Only
+    /// what waits for no window, such as FSTAT, goes out before every READ and WRITE that is submitted after it.
     public func submit(_ requests: [SFTPRequest]) -> SFTPFlight {
         SFTPFlight(Flight(requests: requests), on: connection)
     }

@@ -7,22 +7,67 @@ final class SFTPFileReader: RemoteFileReader {
     private let files: SFTPRemoteFiles
     private let path: RemotePath
     private let expected: FileVersion
-    /// Nil once it is closed.
-    private let handle: Mutex<SFTPHandle?>
+    private let state: Mutex<State>
+
+    private struct State {
+        /// Nil once it is closed.
+        var handle: SFTPHandle?
+        /// What the server says of the open file, from the moment it is asked.
+        var version: Task<Result<FileVersion, RemoteFailure>, Never>?
+    }
 
     init(files: SFTPRemoteFiles, path: RemotePath, handle: SFTPHandle, expected: FileVersion) {
         self.files = files
         self.path = path
         self.expected = expected
-        self.handle = Mutex(handle)
+        state = Mutex(State(handle: handle))
+    }
+
+    func version() async throws(RemoteFailure) -> FileVersion {
+        if Task.isCancelled { throw RemoteFailure(.cancelled, "fstat \(path): cancelled before it was sent") }
+        return try await askVersion("fstat").version.value.get()
+    }
+
+    /// Asks for the attributes of the open file, once. FSTAT waits for no window, so it goes out before any READ that is
+    /// submitted after it, and shares the flight of the first. Its task is never waited for longer than the
+    /// connection's own time limit.
+    private func askVersion(
+        _ operation: String
+    ) throws(RemoteFailure) -> (handle: SFTPHandle, version: Task<Result<FileVersion, RemoteFailure>, Never>) {
+        let asked: (SFTPHandle, Task<Result<FileVersion, RemoteFailure>, Never>)? = state.withLock { state in
+            guard let handle = state.handle else { return nil }
+            if let version = state.version { return (handle, version) }
+            let flight = files.client.submit([.fstat(handle)])
+            let version = Task { await answer(of: flight) }
+            state.version = version
+            return (handle, version)
+        }
+        guard let asked else { throw RemoteFailure(.failed, "\(operation) \(path): it is closed") }
+        return asked
+    }
+
+    private func answer(of flight: SFTPFlight) async -> Result<FileVersion, RemoteFailure> {
+        let said: FileVersion
+        do {
+            said = RemoteAttributes(try await flight.attributes(0)).version
+        } catch {
+            // A server may refuse FSTAT: then the listing has to do.
+            guard case .status = error.reason else { return .failure(RemoteFailure(error)) }
+            return .success(expected)
+        }
+        if let size = said.sizeBytes, let listed = expected.sizeBytes, size != listed {
+            let message = "open \(path): it has \(size) bytes now, and had \(listed) when listed"
+            return .failure(RemoteFailure(.changed, message))
+        }
+        return .success(
+            FileVersion(
+                sizeBytes: said.sizeBytes ?? expected.sizeBytes, modified: said.modified ?? expected.modified))
     }
 
     func read(
         from offset: UInt64, countBytes: Int, verifyingEnd: Bool
     ) async throws(RemoteFailure) -> [[UInt8]] {
-        guard let handle = handle.withLock({ $0 }) else {
-            throw RemoteFailure(.failed, "read \(path): it is closed")
-        }
+        let (handle, version) = try askVersion("read")
         guard verifyingEnd else {
             let pieces: [[UInt8]]
             do throws(SFTPError) {
@@ -30,6 +75,7 @@ final class SFTPFileReader: RemoteFileReader {
             } catch {
                 throw RemoteFailure(error)
             }
+            _ = try await version.value.get()
             try checkLength(pieces.reduce(0) { $0 + $1.count }, countBytes, offset)
             return pieces
         }
@@ -39,8 +85,9 @@ final class SFTPFileReader: RemoteFileReader {
         } catch {
             throw RemoteFailure(error)
         }
+        let before = try await version.value.get()
         try checkLength(content.countBytes, countBytes, offset)
-        try checkEnd(content)
+        try checkEnd(content, before)
         return content.pieces
     }
 
@@ -49,17 +96,17 @@ final class SFTPFileReader: RemoteFileReader {
         throw RemoteFailure(.changed, "read \(path): it ends at byte \(offset + UInt64(got)), earlier than listed")
     }
 
-    private func checkEnd(_ content: SFTPVerifiedContent) throws(RemoteFailure) {
+    private func checkEnd(_ content: SFTPVerifiedContent, _ before: FileVersion) throws(RemoteFailure) {
         guard content.endsThere else {
             throw RemoteFailure(.changed, "read \(path): it has become longer than listed")
         }
         // A server may refuse FSTAT: then the look behind the move has to do.
         guard case .success(let attributes) = content.attributes else { return }
         let now = RemoteAttributes(attributes).version
-        if let size = now.sizeBytes, let expectedSize = expected.sizeBytes, size != expectedSize {
-            throw RemoteFailure(.changed, "read \(path): it has \(size) bytes now, and had \(expectedSize) when listed")
+        if let size = now.sizeBytes, let sizeBefore = before.sizeBytes, size != sizeBefore {
+            throw RemoteFailure(.changed, "read \(path): it has \(size) bytes now, and had \(sizeBefore) before")
         }
-        if let time = now.modified, let expectedTime = expected.modified, time != expectedTime {
+        if let time = now.modified, let timeBefore = before.modified, time != timeBefore {
             throw RemoteFailure(.changed, "read \(path): it was written to while it was read")
         }
     }
@@ -177,9 +224,9 @@ final class SFTPFileReader: RemoteFileReader {
     }
 
     private func takeHandle() -> SFTPHandle? {
-        handle.withLock { handle in
-            defer { handle = nil }
-            return handle
+        state.withLock { state in
+            defer { state.handle = nil }
+            return state.handle
         }
     }
 }

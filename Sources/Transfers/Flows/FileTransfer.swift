@@ -6,6 +6,8 @@ struct FileTransfer: Sendable {
     let clock: any Clock
     let ledger: PullLedger
     let budget: ByteBudget
+    /// The time of day at the beginning of the run.
+    let runBegan: UnixTime
     /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
     /// done at the deadline.
     let largeFiles = ByteBudget(totalBytes: 1)
@@ -15,6 +17,8 @@ struct FileTransfer: Sendable {
         case remote(RemoteFailure)
         case store(StoreFailure)
         case unusable(String)
+        /// Once it was open, the server said something of it for which it is not taken now.
+        case skipped(Selection.Exception)
         /// There is no time left for it in this run.
         case noTime
 
@@ -23,9 +27,30 @@ struct FileTransfer: Sendable {
             case .remote(let failure): failure.message
             case .store(let failure): failure.message
             case .unusable(let reason): reason
+            case .skipped(let exception): exception.rawValue
             case .noTime: "the time is up"
             }
         }
+    }
+
+    /// A file to be stored.
+    struct Source {
+        var path: RemotePath
+        /// What is known of it before it is open.
+        var listed: FileVersion
+        var key: ObjectKey
+        var directory: SourceDirectory
+        /// The partner's time, of a file in `.done`, which has got others since; nil for a file at its place, whose own
+        /// time counts, for its age too.
+        var partnersTime: UnixTime?
+        var isAtItsPlace = true
+    }
+
+    /// A file that is stored.
+    struct Stored: Sendable {
+        var object: StoredObject
+        /// What was read, as the server said it of the open file.
+        var version: FileVersion
     }
 
     /// Takes the candidate and enters the outcome into the ledger. Never throws: one file stops no other (rule P6).
@@ -38,8 +63,10 @@ struct FileTransfer: Sendable {
                 try await files.openFile(candidate.path, expected: candidate.version)
             }
             do throws(Fault) {
-                let object = try await copy(reader, candidate.version, to: key, preparing: candidate.directory)
-                try await settleToTheEnd(candidate, reader, object, key, startedAt: start)
+                let source = Source(
+                    path: candidate.path, listed: candidate.version, key: key, directory: candidate.directory)
+                let stored = try await copy(reader, source)
+                try await settleToTheEnd(candidate, reader, stored, key, startedAt: start)
             } catch {
                 await reader.close()
                 throw error
@@ -65,6 +92,7 @@ struct FileTransfer: Sendable {
         case .remote(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .store(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .unusable(let reason): ledger.failed(candidate.path, reason)
+        case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
         case .noTime: ledger.remaining()
         }
     }
@@ -80,19 +108,19 @@ struct FileTransfer: Sendable {
     // MARK: Read and store
 
     /// Copies the open file to the store. `.done` is made meanwhile, but only once the file has been read.
-    func copy(
-        _ reader: any RemoteFileReader, _ version: FileVersion, to key: ObjectKey,
-        preparing directory: SourceDirectory
-    ) async throws(Fault) -> StoredObject {
-        guard let sizeBytes = version.sizeBytes else {
+    func copy(_ reader: any RemoteFileReader, _ source: Source) async throws(Fault) -> Stored {
+        var listed = source.listed
+        if listed.sizeBytes == nil || isAgeUnknown(listed, source) {
+            // Neither the listing nor a look at its path has told; the open file may, before a byte of it is read.
+            listed = try await version(of: reader, source)
+        }
+        guard let sizeBytes = listed.sizeBytes else {
             throw .unusable("the server does not say how large it is")
         }
         guard let parts = PartPlan(sizeBytes: sizeBytes) else {
             throw .unusable(
                 "it has \(sizeBytes) bytes; one invocation carries at most \(PartPlan.maximumBytes) (78 GiB)")
         }
-        var metadata = ["synced-from": plan.origin]
-        if let modified = version.modified { metadata["mtime"] = String(modified.seconds) }
         switch parts {
         case .whole(let sizeBytes):
             let reserved = await budget.reserve(sizeBytes)
@@ -100,31 +128,62 @@ struct FileTransfer: Sendable {
             let content = try await remote { () throws(RemoteFailure) in
                 try await reader.read(from: 0, countBytes: sizeBytes, verifyingEnd: true)
             }
-            async let made = Self.made(directory, on: files)
+            let version = try await version(of: reader, source)
+            async let made = Self.made(source.directory, on: files)
             let stored: Result<StoredObject, StoreFailure>
             do {
-                stored = .success(try await store.put(key, content: content, metadata: metadata))
+                let metadata = metadata(of: source, version)
+                stored = .success(try await store.put(source.key, content: content, metadata: metadata))
             } catch {
                 stored = .failure(error)
             }
-            return try await Self.both(made, stored)
+            return Stored(object: try await Self.both(made, stored), version: version)
         case .parts(let count, let sizeBytes):
-            return try await copyParts(
-                reader, count: count, sizeBytes: sizeBytes, to: key, metadata: metadata, preparing: directory)
+            return try await copyParts(reader, source, count: count, sizeBytes: sizeBytes)
         }
     }
 
+    private func isAgeUnknown(_ version: FileVersion, _ source: Source) -> Bool {
+        source.isAtItsPlace && plan.selection.ageException(of: version, now: clock.now) == .ageUnknown
+    }
+
+    /// What is being read. A file at its place must be old enough by its own time too, not only by the listing's.
+    ///
+    /// That the listing has another time is nothing when the file's own is older than this run: listings round. A
+    /// younger one that the listing does not have was given to it since then, perhaps by another pull, which has moved
+    /// it to `.done` meanwhile; what stands at its place by now may have that same second. The next run takes it.
+    private func version(of reader: any RemoteFileReader, _ source: Source) async throws(Fault) -> FileVersion {
+        let version = try await remote { () throws(RemoteFailure) in try await reader.version() }
+        guard source.isAtItsPlace else { return version }
+        if let exception = plan.selection.ageException(of: version, now: clock.now) { throw .skipped(exception) }
+        if let modified = version.modified, let listed = source.listed.modified, modified != listed,
+            modified > runBegan + -Self.maximumClockDifferenceSeconds
+        {
+            let message = "open \(source.path): it has another time than listed, and got it just now"
+            throw .remote(RemoteFailure(.changed, message))
+        }
+        return version
+    }
+
+    private func metadata(of source: Source, _ version: FileVersion) -> [String: String] {
+        var metadata = ["synced-from": plan.origin]
+        let modified = source.isAtItsPlace ? version.modified : source.partnersTime
+        if let modified { metadata["mtime"] = String(modified.seconds) }
+        return metadata
+    }
+
     private func copyParts(
-        _ reader: any RemoteFileReader, count: Int, sizeBytes: UInt64, to key: ObjectKey, metadata: [String: String],
-        preparing directory: SourceDirectory
-    ) async throws(Fault) -> StoredObject {
+        _ reader: any RemoteFileReader, _ source: Source, count: Int, sizeBytes: UInt64
+    ) async throws(Fault) -> Stored {
         let turn = await largeFiles.reserve(1)
         defer { largeFiles.release(turn) }
         guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else { throw .noTime }
         let turnUptimeSeconds = clock.uptimeSeconds
+        // The metadata go first, so the time has to be known before the first part.
+        let version = try await version(of: reader, source)
         let upload: any ObjectUpload
         do {
-            upload = try await store.beginUpload(key, metadata: metadata)
+            upload = try await store.beginUpload(source.key, metadata: metadata(of: source, version))
         } catch {
             throw .store(error)
         }
@@ -134,14 +193,14 @@ struct FileTransfer: Sendable {
             _ = try await remote { () throws(RemoteFailure) in
                 try await reader.read(from: sizeBytes, countBytes: 0, verifyingEnd: true)
             }
-            async let made = Self.made(directory, on: files)
+            async let made = Self.made(source.directory, on: files)
             let stored: Result<StoredObject, StoreFailure>
             do {
                 stored = .success(try await upload.complete())
             } catch {
                 stored = .failure(error)
             }
-            return try await Self.both(made, stored)
+            return Stored(object: try await Self.both(made, stored), version: version)
         } catch {
             // Harmless after `complete`; frees what the parts cost otherwise.
             await upload.abort()

@@ -20,19 +20,19 @@ extension FileTransfer {
     /// How often a file in `.done` is read again because it was replaced meanwhile.
     private static let maximumRereads = 4
     /// How far the clocks of two invocations may be apart.
-    private static let maximumClockDifferenceSeconds: Int64 = 60
+    static let maximumClockDifferenceSeconds: Int64 = 60
     /// How far ahead lies the time of a file in `.done` that is being pulled from there: longer than invocations last.
     private static let markedSeconds: Int64 = 3600
 
     /// Does `settle` to its end even when the task is cancelled: cut off between the move and the look, a file that
     /// nobody has read could stay in `.done`. It is a few requests, and each has its own time limit.
     func settleToTheEnd(
-        _ candidate: Candidate, _ reader: any RemoteFileReader, _ object: StoredObject, _ key: ObjectKey,
+        _ candidate: Candidate, _ reader: any RemoteFileReader, _ stored: Stored, _ key: ObjectKey,
         startedAt start: Double
     ) async throws(Fault) {
         let settled = Task {
             do throws(Fault) {
-                return Result<Void, Fault>.success(try await settle(candidate, reader, object, key, startedAt: start))
+                return Result<Void, Fault>.success(try await settle(candidate, reader, stored, key, startedAt: start))
             } catch {
                 return .failure(error)
             }
@@ -42,7 +42,7 @@ extension FileTransfer {
 
     /// Moves the file that was read and stored, and makes sure that it was that one.
     private func settle(
-        _ candidate: Candidate, _ reader: any RemoteFileReader, _ object: StoredObject, _ key: ObjectKey,
+        _ candidate: Candidate, _ reader: any RemoteFileReader, _ stored: Stored, _ key: ObjectKey,
         startedAt start: Double
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
@@ -60,13 +60,12 @@ extension FileTransfer {
             guard error.reason == .notFound else { throw .remote(error) }
             seen = try await movedByAnother(to: target, startedAt: start)
         }
-        if let seen, !isSame(seen, candidate.version) {
-            // The move has given it a time, but one that another version may have had, which another pull has read.
-            await setTime(of: target, to: clock.now + 1)
-            try await putBack(candidate, key, startedAt: start)
-        } else {
-            receipt(candidate.path, key, object, startedAt: start)
+        guard let seen, !isSame(seen, stored.version), !isAsListed(seen, candidate, stored.version) else {
+            return receipt(candidate.path, key, stored.object, startedAt: start)
         }
+        // The move has given it a time, but one that another version may have had, which another pull has read.
+        await setTime(of: target, to: clock.now + 1)
+        try await putBack(candidate, seen.version.modified, key, startedAt: start)
     }
 
     /// What another pull has put into `.done` since this transfer began; nil when the partner withdrew the file. Then
@@ -89,22 +88,66 @@ extension FileTransfer {
         return true
     }
 
+    /// Whether it is the very file of the listing, on a server that says another time of an open file than of a path.
+    ///
+    /// What the listing and the look say are both said of the path, before the file was opened and after it was moved:
+    /// when they agree in size and time and only the open file was said to have another time, it is the server that has
+    /// two times for one file. (A file that was replaced before it was opened, and then again by one of the first size
+    /// and the first time, would look the same; no pull gives a file a time back, so only a partner could do that.)
+    private func isAsListed(_ seen: RemoteAttributes, _ candidate: Candidate, _ version: FileVersion) -> Bool {
+        guard seen.version.modified != nil, seen.version.sizeBytes == version.sizeBytes else { return false }
+        return seen.version == candidate.version && isSame(seen, candidate.version)
+    }
+
+    /// Whether the server says another time of a file by its path than of the same file once it is open. Then a file
+    /// that was replaced cannot be told from one that was not, and every run would put it back again.
+    private func saysTwoTimes(of path: RemotePath) async -> Bool {
+        do {
+            guard let before = try await files.attributes(of: path), before.kind != .symbolicLink,
+                let modified = before.version.modified
+            else { return false }
+            let reader = try await files.openFile(path, expected: FileVersion(sizeBytes: nil, modified: nil))
+            let opened: FileVersion
+            do {
+                opened = try await reader.version()
+            } catch {
+                await reader.close()
+                throw error
+            }
+            await reader.close()
+            // The same before and behind it, or it was replaced in between.
+            guard try await files.attributes(of: path) == before, let openModified = opened.modified else {
+                return false
+            }
+            return openModified != modified
+        } catch {
+            return false  // Only the message would have been better.
+        }
+    }
+
     /// Puts what was moved by mistake back to its place; if that is taken again, takes it from `.done`.
     private func putBack(
-        _ candidate: Candidate, _ key: ObjectKey, startedAt start: Double
+        _ candidate: Candidate, _ partnersTime: UnixTime?, _ key: ObjectKey, startedAt start: Double
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         do {
             try await files.moveWithoutReplacing(target, to: candidate.path)
         } catch {
             switch error.reason {
-            case .alreadyExists: return try await pullFromDone(candidate, key, startedAt: start)
-            case .notFound: break  // Somebody else has taken it out of `.done`, and now answers for it.
+            case .alreadyExists: return try await pullFromDone(candidate, partnersTime, key, startedAt: start)
+            case .notFound:  // Somebody else has taken it out of `.done`, and now answers for it.
+                return ledger.left(candidate.path, because: .changed)
             default:
                 throw .unusable(
                     "it was replaced while it was moved, and cannot be put back: \(error.message); the newer version "
                         + "stands in \(target), from where no run takes it")
             }
+        }
+        if await saysTwoTimes(of: candidate.path) {
+            throw .unusable(
+                "it is stored, but stays at its place: the server says another time of a file by its path than of the "
+                    + "same file once it is open, so it cannot be seen whether the file that was moved is the one that "
+                    + "was read")
         }
         ledger.left(candidate.path, because: .changed)
     }
@@ -123,7 +166,9 @@ extension FileTransfer {
     /// new time: a pull that has read it sees that at its own look, and puts it back. And `.done` is looked at again:
     /// if the newer one has arrived there meanwhile, it is taken too. To be known again, the file in `.done` first gets
     /// a time that no move gives.
-    private func pullFromDone(_ candidate: Candidate, _ key: ObjectKey, startedAt start: Double) async throws(Fault) {
+    private func pullFromDone(
+        _ candidate: Candidate, _ partnersTime: UnixTime?, _ key: ObjectKey, startedAt start: Double
+    ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         do throws(Fault) {
             for _ in 0..<Self.maximumRereads {
@@ -132,13 +177,18 @@ extension FileTransfer {
                 guard let version = attributes?.version else {
                     return ledger.left(target, because: .gone)
                 }
-                guard let object = try await copy(target, version, to: key, preparing: candidate.directory) else {
-                    continue
-                }
+                let source = Source(
+                    path: target, listed: version, key: key, directory: candidate.directory,
+                    partnersTime: partnersTime, isAtItsPlace: false)
+                guard let stored = try await copyFromDone(source) else { continue }
                 await setTime(of: candidate.path, to: clock.now + 1)
                 let again = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
                 if again?.version == version {
-                    return receipt(target, key, object, startedAt: start)
+                    // Its retention counts from now. Should another pull have replaced it since the look, that one's
+                    // file gets the time of its own transfer once more; should this run die here, the mark keeps the
+                    // file for an hour longer.
+                    await setTime(of: target, to: clock.now)
+                    return receipt(target, key, stored.object, startedAt: start)
                 }
             }
             throw Fault.unusable("it was replaced again and again while it was taken from .done")
@@ -148,17 +198,15 @@ extension FileTransfer {
     }
 
     /// Copies a file in `.done`; nil when it changed meanwhile.
-    private func copy(
-        _ path: RemotePath, _ version: FileVersion, to key: ObjectKey, preparing directory: SourceDirectory
-    ) async throws(Fault) -> StoredObject? {
+    private func copyFromDone(_ source: Source) async throws(Fault) -> Stored? {
         do throws(Fault) {
             let reader = try await remote { () throws(RemoteFailure) in
-                try await files.openFile(path, expected: version)
+                try await files.openFile(source.path, expected: source.listed)
             }
             do throws(Fault) {
-                let object = try await copy(reader, version, to: key, preparing: directory)
+                let stored = try await copy(reader, source)
                 await reader.close()
-                return object
+                return stored
             } catch {
                 await reader.close()
                 throw error

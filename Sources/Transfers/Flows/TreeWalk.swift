@@ -134,7 +134,8 @@ struct TreeWalk: Sendable {
         }
         let exception = plan.selection.exception(
             forRelative: candidate.relativePath, version: version, now: clock.now)
-        if let exception {
+        // Once it is open, the server may say how old it is after all.
+        if let exception, exception != .ageUnknown {
             ledger.left(candidate.path, because: .skipped(exception))
         } else if candidate.path.bytes.count > PullPlan.maximumPathBytes {
             ledger.failed(candidate.path, "its path is longer than \(PullPlan.maximumPathBytes) bytes")

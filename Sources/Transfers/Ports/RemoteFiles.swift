@@ -6,7 +6,8 @@ public protocol RemoteFiles: Sendable {
     /// Opens a directory for listing.
     func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing
 
-    /// Opens a file for reading. `expected` is what the listing said of it.
+    /// Opens a file for reading. `expected` is what the listing said of it: it counts as far as the server does not
+    /// say more of the file once it is open.
     func openFile(_ path: RemotePath, expected: FileVersion) async throws(RemoteFailure) -> any RemoteFileReader
 
     /// What is at the path, links not followed; nil when nothing is there.
@@ -37,12 +38,19 @@ public protocol RemoteListing: Sendable {
 
 /// A file open for reading.
 public protocol RemoteFileReader: Sendable {
+    /// What is being read: size and time of the open file as the server says them before its first byte is read, and
+    /// as far as it does not, what was expected. The first read asks for it in its own flight; before any read this
+    /// does.
+    /// - Throws: `.changed` when its size is not the expected one. Another time is no reason to refuse it: servers
+    ///   round in listings, and a file that was written to since then is read as it is now.
+    func version() async throws(RemoteFailure) -> FileVersion
+
     /// Reads exactly `countBytes` from `offset` on and returns them as the pieces they came in. Ranges may be read
     /// at the same time; their requests are sent in the order of the calls.
     ///
     /// With `verifyingEnd` the same flight also asks for what stands behind the range and for the file's attributes:
-    /// the file must end there and be the version that was expected when it was opened.
-    /// - Throws: `.changed` when the file is shorter, longer, or of another version than expected (P3).
+    /// the file must end there and still be of the `version()` that it had before the first read.
+    /// - Throws: `.changed` when the file is shorter, longer, or of another version than before (P3).
     func read(from offset: UInt64, countBytes: Int, verifyingEnd: Bool) async throws(RemoteFailure) -> [[UInt8]]
 
     /// Closes the file, moves it to `target`, replacing a file there, looks at what arrived, and sets its

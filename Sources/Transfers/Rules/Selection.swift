@@ -38,6 +38,11 @@ public struct Selection: Sendable {
     public func exception(forRelative path: [UInt8], version: FileVersion, now: UnixTime) -> Exception? {
         if exclude.contains(where: { $0.matches(path) }) { return .excluded }
         if !include.isEmpty && !include.contains(where: { $0.matches(path) }) { return .excluded }
+        return ageException(of: version, now: now)
+    }
+
+    /// Nil when the file is old enough to be taken.
+    public func ageException(of version: FileVersion, now: UnixTime) -> Exception? {
         guard minimumAgeSeconds > 0 else { return nil }
         guard let modified = version.modified else { return .ageUnknown }
         return modified + minimumAgeSeconds > now ? .young : nil
