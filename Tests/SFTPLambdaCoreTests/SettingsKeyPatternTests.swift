@@ -1,4 +1,6 @@
+import TestKit
 import Testing
+import Transfers
 import _StringProcessing
 
 @testable import SFTPLambdaCore
@@ -21,6 +23,23 @@ import _StringProcessing
     func theFirstMatchIsCutOut(pattern: String, key: String, expected: String) throws {
         let stripped = try KeyPattern(pattern).stripped(from: key)
         #expect(Array(stripped.unicodeScalars) == Array(expected.unicodeScalars))
+    }
+
+    @Test func pathIsClosedWhereThePieceWasCutOut() throws {
+        // The JavaScript system joined what was left to the directory with one slash.
+        for (pattern, key, path) in [
+            ("my-path", "my-path/my-file", "/out/my-file"), ("tmp\\d*", "in/tmp7/x", "/out/in/x"),
+            ("^[^/]+/", "in/x", "/out/x"), ("nothing", "in/x", "/out/in/x"),
+        ] {
+            let key = try #require(ObjectKey(key))
+            let target = try TargetPath(of: key, below: RemotePath("/out"), strip: try KeyPattern(pattern))
+            #expect(target.path == RemotePath(path))
+        }
+        // A match of nothing cuts nothing, so a slash in front is still refused.
+        let key = try #require(ObjectKey("/x"))
+        #expect(throws: TargetPathFailure.self) {
+            try TargetPath(of: key, below: RemotePath("/out"), strip: try KeyPattern("^"))
+        }
     }
 
     @Test(arguments: [

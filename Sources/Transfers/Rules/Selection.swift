@@ -32,10 +32,14 @@ public struct Selection: Sendable {
         case unsafeName
         /// A file named `.done` stands where the directory of that name belongs.
         case reservedName
+        /// It is being written by push (`TemporaryName`), or was when that died.
+        case temporary
     }
 
     /// Nil when the file is to be taken.
     public func exception(forRelative path: [UInt8], version: FileVersion, now: UnixTime) -> Exception? {
+        let nameStart = (path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+        if TemporaryName.isOurs(path[nameStart...]) { return .temporary }
         if exclude.contains(where: { $0.matches(path) }) { return .excluded }
         if !include.isEmpty && !include.contains(where: { $0.matches(path) }) { return .excluded }
         return ageException(of: version, now: now)

@@ -1,3 +1,5 @@
+public import Transfers
+
 /// A regular expression whose first match is cut out of object keys (SFTP_SOURCE_S3_REGEXP_STRIP), in JavaScript's
 /// syntax (ECMA-262, "RegExp (Regular Expression) Objects"), since the settings of the JavaScript system must mean here
 /// what they meant there.
@@ -31,12 +33,19 @@ public struct KeyPattern: Sendable, Hashable {
 
     /// The key without the first match of the expression; the key itself when nothing matches.
     public func stripped(from key: String) -> String {
+        parts(of: key).map { $0.before + $0.after } ?? key
+    }
+}
+
+extension KeyPattern: KeyStrip {
+    /// What stands before and after the first match of the expression; nil when nothing matches.
+    public func parts(of key: String) -> (before: String, after: String)? {
         let scalars = Array(key.unicodeScalars)
-        guard let match = PatternMachine(program).firstMatch(in: scalars) else { return key }
-        var rest = String.UnicodeScalarView()
-        rest.append(contentsOf: scalars[..<match.lowerBound])
-        rest.append(contentsOf: scalars[match.upperBound...])
-        return String(rest)
+        guard let match = PatternMachine(program).firstMatch(in: scalars) else { return nil }
+        var (before, after) = (String.UnicodeScalarView(), String.UnicodeScalarView())
+        before.append(contentsOf: scalars[..<match.lowerBound])
+        after.append(contentsOf: scalars[match.upperBound...])
+        return (String(before), String(after))
     }
 }
 
