@@ -1,0 +1,99 @@
+/// A message for the retry queue (rule U7): one failed record and why it failed. `docs/retry-message.md` describes it.
+public struct RetryMessage: Hashable, Sendable {
+    /// The body: an S3 notification with one record, or what could not be understood, as it came.
+    public let body: String
+    /// The attributes, for people and alarms: what is needed to push is in the body.
+    public let attributes: [Attribute]
+
+    /// A message attribute.
+    public struct Attribute: Hashable, Sendable {
+        /// Its data type at SQS.
+        public enum DataType: String, Sendable {
+            /// Text.
+            case string = "String"
+            /// A number, as text.
+            case number = "Number"
+        }
+
+        /// The name.
+        public var name: String
+        /// The data type.
+        public var dataType: DataType
+        /// The value; never empty, since SQS refuses that.
+        public var value: String
+    }
+
+    /// Why a record is on the queue.
+    public struct Reason: Hashable, Sendable {
+        /// One word for alarms, such as `connectionLost`.
+        public var errorClass: String
+        /// What was tried and what the other side answered.
+        public var errorText: String
+        /// When it failed.
+        public var time: UnixTime
+        /// How often the record has been tried, this time included.
+        public var attempt: Int
+
+        /// Makes a reason.
+        public init(errorClass: String, errorText: String, time: UnixTime, attempt: Int) {
+            self.errorClass = errorClass
+            self.errorText = errorText
+            self.time = time
+            self.attempt = attempt
+        }
+    }
+
+    /// A record that is to be tried again.
+    public init(_ event: ObjectEvent, because reason: Reason) {
+        body = event.s3EventJSON
+        attributes = Self.attributes(reason)
+    }
+
+    /// What could not be understood, kept for the day when it can.
+    public init(_ failure: IncomingEvent.Failure, time: UnixTime, attempt: Int) {
+        body = Self.acceptable(String(decoding: failure.event, as: UTF8.self))
+        attributes = Self.attributes(
+            Reason(
+                errorClass: failure.error.reason.rawValue, errorText: failure.error.message, time: time,
+                attempt: attempt))
+    }
+
+    /// The longest error text in bytes: a message has room for the error, not for a log.
+    public static let maximumErrorTextBytes = 1024
+
+    private static func attributes(_ reason: Reason) -> [Attribute] {
+        [
+            Attribute(name: "errorClass", dataType: .string, value: shown(reason.errorClass)),
+            Attribute(name: "errorText", dataType: .string, value: shown(reason.errorText)),
+            Attribute(name: "time", dataType: .string, value: reason.time.rfc3339),
+            Attribute(name: "attempt", dataType: .number, value: String(reason.attempt)),
+        ]
+    }
+
+    private static func shown(_ text: String) -> String {
+        var result = ""
+        for scalar in printable(text.utf8).unicodeScalars where isAcceptable(scalar) {
+            guard result.utf8.count + UTF8.width(scalar) <= maximumErrorTextBytes else { break }
+            result.unicodeScalars.append(scalar)
+        }
+        return result.isEmpty ? "-" : result
+    }
+
+    /// Text in the characters that SQS takes. Others stand in JSON only inside of strings, where an escape means the
+    /// same.
+    private static func acceptable(_ text: String) -> String {
+        guard !text.isEmpty else { return " " }
+        guard !text.unicodeScalars.allSatisfy(isAcceptable) else { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
+            result += isAcceptable(scalar) ? String(scalar) : unicodeEscape(scalar)
+        }
+    }
+
+    /// Amazon SQS API Reference, "SendMessage": the characters of XML 1.0.
+    private static func isAcceptable(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "\t", "\n", "\r", " "..."\u{D7FF}", "\u{E000}"..."\u{FFFD}", "\u{10000}"..."\u{10FFFF}": true
+        default: false
+        }
+    }
+}
