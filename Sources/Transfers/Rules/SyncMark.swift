@@ -1,0 +1,90 @@
+/// The metadata that says that an object has been delivered (rule U6).
+///
+/// - `synced`: `true`
+/// - `synced-at`: when, in RFC 3339
+/// - `synced-etag`: the ETag that was sent. Marking changes the ETag of multipart and KMS-encrypted objects, so this is
+///   how the mark of a version is told from another version.
+/// - `synced-to`: `Destination.sha256` of where it was sent
+///
+/// Where two flows push one bucket, each would take the other's mark for none, send again and mark again for ever. So a
+/// mark keeps the destinations of the one before it, which stands for the same content: `synced-to` is a list, the
+/// newest first, and so is `synced-etag`.
+public struct SyncMark: Hashable, Sendable {
+    /// Where the content has been sent; empty when the mark does not say it, which then counts for all.
+    public let destinations: [String]
+    /// The ETags that this content has had, the newest first.
+    public let etags: [ETag]
+    /// When it was marked, if it says so.
+    public let time: UnixTime?
+
+    /// How many destinations and ETags a mark lists: as many flows may push one bucket. They take 830 of the 2,048 bytes
+    /// that S3 allows for metadata.
+    public static let maximumListed = 8
+    /// How much later than `synced-at` a marked object may have been stored. Marking takes seconds, and the longest
+    /// invocation 15 minutes.
+    public static let maximumDelaySeconds: Int64 = 900
+
+    private enum Name {
+        static let synced = "synced"
+        static let syncedAt = "synced-at"
+        static let syncedETag = "synced-etag"
+        static let syncedTo = "synced-to"
+        static let syncedFrom = "synced-from"
+        /// That of the JavaScript system.
+        static let synched = "synched"
+    }
+
+    /// Reads the mark from an object's metadata; nil when it has none.
+    public init?(metadata: [String: String]) {
+        guard metadata[Name.synced] == "true" || metadata[Name.synched] == "true" else { return nil }
+        destinations = Self.list(metadata[Name.syncedTo])
+        etags = Self.list(metadata[Name.syncedETag]).compactMap { ETag($0) }
+        time = metadata[Name.syncedAt].flatMap { UnixTime(rfc3339: $0) }
+    }
+
+    /// Whether the mark is that of the object it was found on. An object that was stored long after its mark's time is a
+    /// copy, such as an older version that was brought back, or new content to which a tool gave the old metadata: its
+    /// mark says nothing of what the server has now. A mark without time is believed.
+    public func isOf(_ head: ObjectSummary) -> Bool {
+        guard let time else { return true }
+        return head.lastModified <= time + Self.maximumDelaySeconds
+    }
+
+    /// Whether the mark counts for this destination. One that names no destination, such as those of the JavaScript
+    /// system, counts for every one.
+    public func counts(for destination: Destination) -> Bool {
+        destinations.isEmpty || destinations.contains(destination.sha256)
+    }
+
+    /// An object's metadata with the mark for a destination. All else is kept.
+    /// - Parameters:
+    ///   - head: the object that was sent, as it is to be marked.
+    ///   - now: the time of day. If the store's clock is ahead of it the object's own time is taken, so that the mark
+    ///     can never seem older than the object (`isOf`).
+    public static func marked(_ head: ObjectSummary, as destination: Destination, now: UnixTime) -> [String: String] {
+        let older = SyncMark(metadata: head.metadata).flatMap { $0.isOf(head) ? $0 : nil }
+        let sent = ETag(head.etag).map { [$0] } ?? []
+        var metadata = head.metadata
+        metadata[Name.synced] = "true"
+        metadata[Name.syncedAt] = max(now, head.lastModified).rfc3339
+        metadata[Name.syncedETag] = listed(sent + (older?.etags ?? [])) { $0.text }
+        metadata[Name.syncedTo] = listed([destination.sha256] + (older?.destinations ?? [])) { $0 }
+        return metadata
+    }
+
+    /// Whether the object was pulled from this very server (rule P8).
+    public static func isPulled(_ metadata: [String: String], from destination: Destination) -> Bool {
+        metadata[Name.syncedFrom] == destination.origin
+    }
+
+    private static func list(_ text: String?) -> [String] {
+        (text ?? "").utf8.split(separator: UInt8(ascii: ",")).prefix(maximumListed).map { item in
+            String(decoding: item.drop { $0 == 0x20 }, as: UTF8.self)
+        }
+    }
+
+    private static func listed<Item: Hashable>(_ items: [Item], _ text: (Item) -> String) -> String {
+        var seen: Set<Item> = []
+        return items.filter { seen.insert($0).inserted }.prefix(maximumListed).map(text).joined(separator: ",")
+    }
+}
