@@ -75,4 +75,18 @@ import Testing
             #expect(error?.kind == kind && http.seen.count == 1)
         }
     }
+
+    @Test(arguments: [
+        (200, "the-secret", "it is not JSON"),
+        (200, #"{"SecretString":{"the-secret":1}}"#, "SecretString is no String"),
+        (403, "<html>the-secret", "it is not JSON"), (403, #"["the-secret"]"#, "the whole is no"),
+    ]) func anAnswerThatCannotBeReadIsNamedButNotQuoted(_ status: Int, _ body: String, _ words: String) async throws {
+        let http = Script([Script.status(status, body)])
+        let error = await failure { () throws(AWSError) in
+            let client = SecretsManagerClient(configuration(http, retry: RetryPolicy(maximumAttempts: 1)))
+            _ = try await client.getSecretValue("n")
+        }
+        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        #expect(error?.description.contains("the-secret") == false)
+    }
 }

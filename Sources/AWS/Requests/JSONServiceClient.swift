@@ -45,11 +45,9 @@ struct JSONServiceClient: Sendable {
                 return error.kind == .bodyTooLarge ? .malformed(error.message) : .lost(error)
             }
             guard response.status == 200 else { return .refused(ServiceFailure(response, json: answer)) }
-            // The decoder's error could quote the answer, which can hold secrets.
-            guard let decoded = try? JSONDecoder().decode(Output.self, from: Data(answer)) else {
-                return .malformed("the answer is not what \(action) gives")
+            do { return .success(try JSONDecoder().decode(Output.self, from: Data(answer))) } catch {
+                return .malformed("the answer is not what \(action) gives: \(JSONFault.words(error))")
             }
-            return .success(decoded)
         }
     }
 }
@@ -65,12 +63,18 @@ extension ServiceFailure {
     /// namespace before `#` and a link behind `:`.
     init(_ response: HTTPResponse, json: [UInt8]) {
         self.init(response)
-        // An error without a readable body still has its status.
-        let answer = try? JSONDecoder().decode(Answer.self, from: Data(json))
-        if let type = response.headers["x-amzn-ErrorType"] ?? answer?.__type {
+        var type = response.headers["x-amzn-ErrorType"]
+        do {
+            let answer = try JSONDecoder().decode(Answer.self, from: Data(json))
+            type = type ?? answer.__type
+            message = (answer.message ?? answer.Message).map(Self.bounded)
+        } catch {
+            // Such as the page of a proxy. The status remains.
+            message = "the body of the answer says no reason: \(JSONFault.words(error))"
+        }
+        if let type {
             let behind = type.utf8.split(separator: UInt8(ascii: "#")).last ?? type.utf8[...]
             code = Self.bounded(String(decoding: behind.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self))
         }
-        message = (answer?.message ?? answer?.Message).map(Self.bounded)
     }
 }

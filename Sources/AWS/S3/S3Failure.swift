@@ -7,11 +7,20 @@ extension ServiceFailure {
     /// Reads the answer to a request that S3 refused. A body that is missing, cut off or no XML leaves the status.
     static func readS3(_ response: HTTPResponse) async -> ServiceFailure {
         var failure = ServiceFailure(response)
-        // The body only adds to what the status says; without it the status still is an answer.
-        if let body = try? await response.body.collect(upTo: maximumBodyBytes),
-            let root = try? XMLElement.parse(body), root.name == "Error"
-        {
-            failure.add(root)
+        // The body only adds to what the status says: without it the status still is an answer.
+        let body: [UInt8]
+        do throws(HTTPError) { body = try await response.body.collect(upTo: maximumBodyBytes) } catch {
+            failure.message = "the reason was lost on the way: \(error)"
+            return failure
+        }
+        // HEAD has none, and a few other answers.
+        guard !body.isEmpty else { return failure }
+        do throws(XMLError) {
+            let root = try XMLElement.parse(body)
+            if root.name == "Error" { failure.add(root) }
+        } catch {
+            // Such as the page of a proxy.
+            failure.message = "the body of the answer says no reason: it is no XML"
         }
         return failure
     }
