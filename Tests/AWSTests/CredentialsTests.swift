@@ -165,7 +165,7 @@ import Testing
         let provider = ContainerCredentials(
             environment: environment, http: http, clock: ManualClock().clock(), files: files)
         let first = try await provider.credentials()
-        #expect(try await provider.credentials(insteadOf: first).accessKeyID == "B")
+        #expect(try await provider.credentials(insteadOf: first, deadlineUptimeSeconds: nil).accessKeyID == "B")
         #expect(http.seen.map { $0.request.headers["Authorization"] } == ["token1", "token2"])
     }
 
@@ -233,6 +233,57 @@ import Testing
             return try await group.reduce(into: []) { $0.append($1) }
         }
         #expect(found.count == 20 && http.seen.count == 1)
+    }
+
+    @Test func aFetchEndsWithTheDeadlineOfTheRequestThatNeedsIt() async throws {
+        let http = Script(Array(repeating: Script.failure(.stalled), count: 9))
+        let time = ManualClock()
+        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: time.clock(random: 0))
+        for deadline in [1004.0, 1000] {
+            let error = await Self.failure { () throws(CredentialsError) in
+                _ = try await provider.credentials(deadlineUptimeSeconds: deadline)
+            }
+            #expect(error?.message.contains(deadline == 1000 ? "deadline has passed" : "stalled") == true)
+        }
+        #expect(http.seen.map(\.request.limits.totalTimeoutSeconds) == [4, 4, 4])
+        // The request's own deadline comes this way.
+        let get = await AWSTests.failure { () throws(AWSError) in
+            let client = S3Client(configuration(http, credentials: provider, clock: time.clock()))
+            _ = try await client.headObject(
+                S3ReadRequest(S3Address(bucket: "bucket", key: "key")), deadlineUptimeSeconds: 1002)
+        }
+        #expect(get?.kind == .noCredentials)
+        #expect(http.seen.last?.request.limits.totalTimeoutSeconds ?? 9 <= 2)
+    }
+
+    @Test func nobodyWaitsLongForFreshCredentialsWhileTheOldOnesHold() async throws {
+        let http = Script(
+            [Self.answer("A", expiration: "2023-11-14T23:13:20Z")]
+                + Array(repeating: Script.failure(.totalTimeout), count: 9))
+        let time = ManualClock()
+        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: time.clock(random: 0))
+        _ = try await provider.credentials()
+        time.advance(3400)
+        #expect(try await provider.credentials(deadlineUptimeSeconds: 100_000).accessKeyID == "A")
+        #expect(http.seen[1].request.limits.totalTimeoutSeconds == ContainerCredentials.patienceSeconds)
+    }
+
+    @Test func aCallerThatIsCancelledLeavesTheFetchToTheOthers() async throws {
+        let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
+        let slow: ScriptedExecutor.Answer = { request throws(HTTPError) in
+            await withCheckedContinuation { continuation in gate.withLock { $0 = continuation } }
+            return try await Self.answer("A")(request)
+        }
+        let http = Script([slow])
+        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: ManualClock().clock())
+        let first = Task { await Self.failure { () throws(CredentialsError) in _ = try await provider.credentials() } }
+        try await eventually { gate.withLock { $0 != nil } }
+        let second = Task { try await provider.credentials().accessKeyID }
+        try await eventually { provider.fetching.waiterCount == 2 }
+        first.cancel()
+        #expect(await first.value?.isCancelled == true)
+        gate.withLock { $0 }?.resume()
+        #expect(try await second.value == "A")
     }
 
     @Test(arguments: [

@@ -66,6 +66,23 @@ import Testing
         #expect(error?.kind == (kind == .cancelled ? .cancelled : .network(HTTPError(kind, "scripted"))))
     }
 
+    @Test func aRefusalWhoseReasonCannotBeReadIsStillARefusal() async throws {
+        let lost: ScriptedExecutor.Answer = { _ throws(HTTPError) in
+            HTTPResponse(status: 403, headers: [:], body: HTTPResponseBody(Broken()))
+        }
+        for (answer, words) in [(lost, "lost on the way: connectionLost"), (Script.status(403, "<html>no"), "no XML")] {
+            let error = await failure { () throws(AWSError) in
+                _ = try await S3Client(configuration(Script([answer]))).putObject(Self.put)
+            }
+            #expect(error?.kind == .denied && error?.status == 403)
+            #expect(error?.message.contains(words) == true)
+        }
+    }
+
+    private final class Broken: HTTPResponseBodySource {
+        func next() async throws(HTTPError) -> [UInt8]? { throw HTTPError(.connectionLost, "scripted") }
+    }
+
     @Test func attemptsHaveALimitAndTheLastFailureIsTold() async throws {
         let http = Script(Array(repeating: Script.error(503, "SlowDown"), count: 20))
         let clock = ManualClock()
@@ -291,11 +308,13 @@ import Testing
 
         init(canRotate: Bool) { self.canRotate = canRotate }
 
-        func credentials() async throws(CredentialsError) -> AWSCredentials {
+        func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials {
             AWSCredentials(accessKeyID: current.withLock(\.self), secretAccessKey: "s", sessionToken: "t")
         }
 
-        func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials {
+        func credentials(
+            insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+        ) async throws(CredentialsError) -> AWSCredentials {
             if canRotate { current.withLock { $0 = "new" } }
             return try await credentials()
         }

@@ -1,3 +1,4 @@
+import AWS
 import Foundation
 import Testing
 
@@ -69,7 +70,7 @@ import Testing
             "SFTP_SECRET_ID": "sftp/acme", "SFTP_PASSWORD": "old", "SFTP_HOST_KEY": "SHA256:old",
         ])
         let secrets = CountingSecrets(answers: [#"{"Username": "bob", "Password": "new"}"#])
-        let login = try await LoginSource(settings.connection, secrets: secrets).login()
+        let login = try await LoginSource(settings.connection, secrets: secrets).login(deadlineUptimeSeconds: later)
         #expect(
             login
                 == Login(
@@ -80,7 +81,8 @@ import Testing
 
     @Test func withoutSecretIDNoSecretIsAskedFor() async throws {
         let secrets = CountingSecrets(answers: [])
-        let login = try await LoginSource(try Example.pull([:]).connection, secrets: secrets).login()
+        let login = try await LoginSource(try Example.pull([:]).connection, secrets: secrets).login(
+            deadlineUptimeSeconds: later)
         #expect(login.user == "acme")
         #expect(await secrets.askedFor == [])
     }
@@ -88,10 +90,10 @@ import Testing
     @Test func theSecretIsReadOnceAndAgainAfterInvalidation() async throws {
         let secrets = CountingSecrets(answers: [#"{"Password": "one"}"#, #"{"Password": "two"}"#])
         let source = LoginSource(try Example.pull(["SFTP_SECRET_ID": "x"]).connection, secrets: secrets)
-        #expect(try await source.login().password?.revealed == "one")
-        #expect(try await source.login().password?.revealed == "one")
+        #expect(try await source.login(deadlineUptimeSeconds: later).password?.revealed == "one")
+        #expect(try await source.login(deadlineUptimeSeconds: later).password?.revealed == "one")
         await source.invalidate()
-        #expect(try await source.login().password?.revealed == "two")
+        #expect(try await source.login(deadlineUptimeSeconds: later).password?.revealed == "two")
         #expect(await secrets.askedFor.count == 2)
     }
 
@@ -99,7 +101,9 @@ import Testing
         let secrets = CountingSecrets(answers: [#"{"Password": "one"}"#], isHeld: true)
         let source = LoginSource(try Example.pull(["SFTP_SECRET_ID": "x"]).connection, secrets: secrets)
         let passwords = try await withThrowingTaskGroup(of: String?.self) { group in
-            for _ in 0..<50 { group.addTask { try await source.login().password?.revealed } }
+            for _ in 0..<50 {
+                group.addTask { try await source.login(deadlineUptimeSeconds: later).password?.revealed }
+            }
             await secrets.release()
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -110,19 +114,19 @@ import Testing
     @Test func aFailedReadIsNotRemembered() async throws {
         let secrets = CountingSecrets(answers: ["not JSON", #"{"Password": "two"}"#])
         let source = LoginSource(try Example.pull(["SFTP_SECRET_ID": "x"]).connection, secrets: secrets)
-        await #expect(throws: SettingsError.self) { try await source.login() }
-        #expect(try await source.login().password?.revealed == "two")
+        await #expect(throws: SettingsError.self) { try await source.login(deadlineUptimeSeconds: later) }
+        #expect(try await source.login(deadlineUptimeSeconds: later).password?.revealed == "two")
     }
 
     @Test func aReadFromBeforeTheInvalidationIsNotKept() async throws {
         let secrets = CountingSecrets(answers: [#"{"Password": "old"}"#, #"{"Password": "new"}"#], isHeld: true)
         let source = LoginSource(try Example.pull(["SFTP_SECRET_ID": "x"]).connection, secrets: secrets)
-        async let first = source.login()
+        async let first = source.login(deadlineUptimeSeconds: later)
         await secrets.waitUntilAsked()
         await source.invalidate()
         await secrets.release()
         _ = try await first
-        #expect(try await source.login().password?.revealed == "new")
+        #expect(try await source.login(deadlineUptimeSeconds: later).password?.revealed == "new")
     }
 
     @Test func aLoginThatIsNotWholeNamesWhatIsMissing() async throws {
@@ -131,13 +135,16 @@ import Testing
         let settings = try PullSettings(environment: environment)
         let secrets = CountingSecrets(answers: [#"{"username": "a", "password": "hunter2"}"#])
         let error = await #expect(throws: SettingsError.self) {
-            try await LoginSource(settings.connection, secrets: secrets).login()
+            try await LoginSource(settings.connection, secrets: secrets).login(deadlineUptimeSeconds: later)
         }
         #expect(error?.faults.map(\.name) == ["SFTP_USER", "SFTP_PRIVATE_KEY"])
         #expect(error?.description.contains("Username") == true)
         #expect(error?.description.contains("hunter2") == false)
     }
 }
+
+/// A deadline that no test comes near.
+private let later = AWSClock.system.uptimeSeconds() + 600
 
 /// Gives its answers in turn, at once or when it is released.
 private actor CountingSecrets: SecretSource {
@@ -152,7 +159,7 @@ private actor CountingSecrets: SecretSource {
         self.isHeld = isHeld
     }
 
-    func secretText(id: String) async throws -> String {
+    func secretText(id: String, deadlineUptimeSeconds: Double) async throws -> String {
         askedFor.append(id)
         for watcher in watchers { watcher.resume() }
         watchers = []

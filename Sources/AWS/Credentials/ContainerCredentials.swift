@@ -13,6 +13,11 @@ public actor ContainerCredentials: CredentialsProvider {
     static let maximumAttempts = 3
     static let maximumResponseBytes = 65536
 
+    /// How long a fetch may take while the old credentials hold: nobody has to wait for it then.
+    static let patienceSeconds: Double = 5
+    /// How long one attempt may take.
+    static let attemptSeconds: Double = 10
+
     private let environment: [String: String]
     private let http: any HTTPExecutor
     private let clock: AWSClock
@@ -20,7 +25,7 @@ public actor ContainerCredentials: CredentialsProvider {
 
     private var current: AWSCredentials?
     private var nextRefreshEpochSeconds: Int64 = 0
-    private var refreshing: Task<Result<AWSCredentials, CredentialsError>, Never>?
+    nonisolated let fetching: SharedWork<AWSCredentials, CredentialsError>
 
     /// Makes a provider.
     public init(
@@ -30,15 +35,19 @@ public actor ContainerCredentials: CredentialsProvider {
         self.http = http
         self.clock = clock
         self.files = files
+        fetching = SharedWork(clock: clock)
     }
 
     /// The container's credentials.
-    public func credentials() async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials {
         let now = Int64(clock.epochSeconds())
-        guard let current else { return try await refresh() }
+        guard let current else { return try await refresh(deadlineUptimeSeconds) }
         guard let end = current.expirationEpochSeconds, end - now <= Self.refreshWindowSeconds else { return current }
         if end > now && now < nextRefreshEpochSeconds { return current }
-        do throws(CredentialsError) { return try await refresh() } catch {
+        var deadline = deadlineUptimeSeconds
+        if end > now { deadline = min(deadline ?? .infinity, clock.uptimeSeconds() + Self.patienceSeconds) }
+        do throws(CredentialsError) { return try await refresh(deadline) } catch {
+            if error.isCancelled { throw error }
             nextRefreshEpochSeconds = Int64(clock.epochSeconds()) + Self.refreshPauseSeconds
             if end > Int64(clock.epochSeconds()) { return current }
             throw error
@@ -46,33 +55,31 @@ public actor ContainerCredentials: CredentialsProvider {
     }
 
     /// Newly fetched credentials, or what another caller has fetched meanwhile.
-    public func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(
+        insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+    ) async throws(CredentialsError) -> AWSCredentials {
         if let current, current != expired { return current }
-        return try await refresh()
+        return try await refresh(deadlineUptimeSeconds)
     }
 
-    /// One fetch for all who ask while it runs. It is a task of its own, so a caller that is cancelled does not take it
-    /// from the others; its time is bounded by its attempts and their time limits.
-    private func refresh() async throws(CredentialsError) -> AWSCredentials {
-        let task: Task<Result<AWSCredentials, CredentialsError>, Never>
-        if let refreshing {
-            task = refreshing
-        } else {
-            task = Task { await self.fetch() }
-            refreshing = task
+    /// One fetch for all who ask while it runs.
+    private func refresh(_ deadline: Double?) async throws(CredentialsError) -> AWSCredentials {
+        switch await fetching.answer(deadlineUptimeSeconds: deadline, { await self.fetch(deadline) }) {
+        case .done(.success(let fresh)):
+            current = fresh
+            return fresh
+        case .done(.failure(let error)): throw error
+        case .cancelled: throw CredentialsError("waiting for container credentials was cancelled", isCancelled: true)
+        case .late:
+            throw CredentialsError("the container credentials endpoint has not answered before the request's deadline")
         }
-        let result = await task.value
-        if refreshing == task {
-            refreshing = nil
-            if case .success(let fresh) = result { current = fresh }
-        }
-        return try result.get()
     }
 
-    private func fetch() async -> Result<AWSCredentials, CredentialsError> {
-        let request: HTTPRequest
+    private func fetch(_ deadline: Double?) async -> Result<AWSCredentials, CredentialsError> {
+        var request: HTTPRequest
         do throws(CredentialsError) { request = try self.request() } catch { return .failure(error) }
-        var last = CredentialsError("the container credentials endpoint was not asked")
+        var last = CredentialsError(
+            "the container credentials endpoint was not asked: the request's deadline has passed")
         for attempt in 1...Self.maximumAttempts {
             if attempt > 1 {
                 let pause = clock.random() * 0.2 * Double(attempt)
@@ -81,6 +88,9 @@ public actor ContainerCredentials: CredentialsProvider {
                         CredentialsError("waiting for container credentials was cancelled", isCancelled: true))
                 }
             }
+            let leftSeconds = (deadline ?? .infinity) - clock.uptimeSeconds()
+            guard leftSeconds > ServiceClient.minimumAttemptSeconds else { break }
+            request.limits.totalTimeoutSeconds = min(Self.attemptSeconds, leftSeconds)
             do throws(HTTPError) {
                 let response = try await http.execute(request)
                 let body = try await response.body.collect(upTo: Self.maximumResponseBytes)
@@ -116,7 +126,7 @@ public actor ContainerCredentials: CredentialsProvider {
         }
         var headers: HTTPHeaders = ["Accept": "application/json"]
         headers["Authorization"] = try token()
-        let limits = HTTPLimits(connectTimeoutSeconds: 2, stallSeconds: 5, totalTimeoutSeconds: 10)
+        let limits = HTTPLimits(connectTimeoutSeconds: 2, stallSeconds: 5)
         return HTTPRequest(.get, url, headers: headers, limits: limits)
     }
 
@@ -164,10 +174,12 @@ public actor ContainerCredentials: CredentialsProvider {
     }
 
     private static func parse(_ body: [UInt8]) -> Result<AWSCredentials, CredentialsError> {
-        // The decoder's error could quote the answer, which holds secrets.
-        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)) else {
+        let answer: Answer
+        do { answer = try JSONDecoder().decode(Answer.self, from: Data(body)) } catch {
             return .failure(
-                CredentialsError("the container credentials endpoint answered with something else than keys"))
+                CredentialsError(
+                    "the container credentials endpoint answered with something else than keys:"
+                        + " \(JSONFault.words(error))"))
         }
         var end: Int64?
         if let expiration = answer.Expiration {

@@ -25,12 +25,12 @@ public actor CredentialsChain: CredentialsProvider {
     }
 
     /// The credentials of the first source that is set up.
-    public func credentials() async throws(CredentialsError) -> AWSCredentials {
-        if let chosen { return try await chosen.credentials() }
+    public func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials {
+        if let chosen { return try await chosen.credentials(deadlineUptimeSeconds: deadlineUptimeSeconds) }
         var tried: [String] = []
         for source in sources {
             do throws(CredentialsError) {
-                let found = try await source.credentials()
+                let found = try await source.credentials(deadlineUptimeSeconds: deadlineUptimeSeconds)
                 chosen = source
                 return found
             } catch {
@@ -42,8 +42,10 @@ public actor CredentialsChain: CredentialsProvider {
     }
 
     /// Fresh credentials of the source that gave the expired ones.
-    public func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials {
-        guard let chosen else { return try await credentials() }
-        return try await chosen.credentials(insteadOf: expired)
+    public func credentials(
+        insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+    ) async throws(CredentialsError) -> AWSCredentials {
+        guard let chosen else { return try await credentials(deadlineUptimeSeconds: deadlineUptimeSeconds) }
+        return try await chosen.credentials(insteadOf: expired, deadlineUptimeSeconds: deadlineUptimeSeconds)
     }
 }

@@ -1,10 +1,21 @@
 /// Gives the credentials that requests are signed with. May be called at once from many tasks.
 public protocol CredentialsProvider: Sendable {
     /// Credentials that are valid now, as far as the provider knows.
-    func credentials() async throws(CredentialsError) -> AWSCredentials
+    /// - Parameter deadlineUptimeSeconds: the point on the `uptimeSeconds` of the clock at which the request that needs
+    ///   them must have ended: by then this has returned or thrown.
+    func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials
 
     /// Credentials in place of ones that AWS has called expired. A provider that has no others returns the same.
-    func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials
+    func credentials(
+        insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+    ) async throws(CredentialsError) -> AWSCredentials
+}
+
+extension CredentialsProvider {
+    /// Credentials that are valid now, however long they take.
+    public func credentials() async throws(CredentialsError) -> AWSCredentials {
+        try await credentials(deadlineUptimeSeconds: nil)
+    }
 }
 
 /// Why there are no credentials: what was tried, and what was missing. Holds no secret.
@@ -35,10 +46,12 @@ public struct StaticCredentials: CredentialsProvider {
     public init(_ credentials: AWSCredentials) { fixed = credentials }
 
     /// The credentials.
-    public func credentials() async throws(CredentialsError) -> AWSCredentials { fixed }
+    public func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials { fixed }
 
     /// The same credentials.
-    public func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(
+        insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+    ) async throws(CredentialsError) -> AWSCredentials {
         fixed
     }
 }
@@ -52,7 +65,7 @@ public struct EnvironmentCredentials: CredentialsProvider {
     public init(environment: [String: String]) { self.environment = environment }
 
     /// The credentials.
-    public func credentials() async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials {
         let keyID = environment.nonEmpty("AWS_ACCESS_KEY_ID")
         let secret = environment.nonEmpty("AWS_SECRET_ACCESS_KEY")
         switch (keyID, secret) {
@@ -69,7 +82,9 @@ public struct EnvironmentCredentials: CredentialsProvider {
     }
 
     /// The same credentials.
-    public func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(
+        insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+    ) async throws(CredentialsError) -> AWSCredentials {
         try await credentials()
     }
 }

@@ -83,7 +83,7 @@ public struct ProfileCredentials: CredentialsProvider {
     }
 
     /// The profile's keys.
-    public func credentials() async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(deadlineUptimeSeconds: Double?) async throws(CredentialsError) -> AWSCredentials {
         let places = [shared.credentialsPath, shared.configPath].compactMap(\.self).joined(separator: " and ")
         let isNamed = shared.environment.nonEmpty("AWS_PROFILE") != nil
         let properties: [String: String]?
@@ -110,7 +110,9 @@ public struct ProfileCredentials: CredentialsProvider {
     }
 
     /// What the files hold now.
-    public func credentials(insteadOf expired: AWSCredentials) async throws(CredentialsError) -> AWSCredentials {
+    public func credentials(
+        insteadOf expired: AWSCredentials, deadlineUptimeSeconds: Double?
+    ) async throws(CredentialsError) -> AWSCredentials {
         try await credentials()
     }
 }

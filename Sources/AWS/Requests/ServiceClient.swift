@@ -193,7 +193,8 @@ final class ServiceClient: Sendable {
 
     private func credentials(_ call: ServiceCall, _ state: inout CallState) async throws(AWSError) -> AWSCredentials {
         do throws(CredentialsError) {
-            let credentials = try await configuration.credentials.credentials()
+            let credentials = try await configuration.credentials.credentials(
+                deadlineUptimeSeconds: state.deadlineUptimeSeconds)
             state.credentials = credentials
             return credentials
         } catch {
@@ -224,10 +225,12 @@ final class ServiceClient: Sendable {
             state.hasRefreshed = true
             let fresh: AWSCredentials
             do throws(CredentialsError) {
-                fresh = try await configuration.credentials.credentials(insteadOf: expired)
+                fresh = try await configuration.credentials.credentials(
+                    insteadOf: expired, deadlineUptimeSeconds: state.deadlineUptimeSeconds)
             } catch {
                 var failed = failed
                 failed.message += "; no fresh credentials: \(error)"
+                if error.isCancelled { failed.kind = .cancelled }
                 throw failed
             }
             guard fresh != expired else { throw failed }

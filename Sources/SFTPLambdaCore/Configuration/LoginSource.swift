@@ -1,20 +1,25 @@
+import AWS
+
 /// Where secrets are kept.
 public protocol SecretSource: Sendable {
     /// The text of a secret's current version.
+    /// - Parameter deadlineUptimeSeconds: the point on the monotonic clock by which this has returned or thrown.
     /// - Throws: an error that says which secret and why, and whether trying again can help.
-    func secretText(id: String) async throws -> String
+    func secretText(id: String, deadlineUptimeSeconds: Double) async throws -> String
 }
 
 /// The login, from the settings and from the secret that they name. What the secret holds goes before the plain
 /// variable of the same meaning: whoever rotates the secret must not be overruled by an old variable.
 ///
 /// The secret is read once by a process, and once more after `invalidate()`. Callers that come while it is being read
-/// share that read. A read that fails is not remembered.
+/// share that read; one that is cancelled, or whose time is up, leaves it to the others. A read that fails is not
+/// remembered.
 public actor LoginSource {
     private let connection: ConnectionSettings
     private let secrets: any SecretSource
-    private var reading: (task: Task<Login, any Error>, number: Int)?
-    private var readingsBegun = 0
+    private let reading = SharedWork<Login, any Error>(clock: .system)
+    private var known: Login?
+    private var invalidations = 0
 
     /// Makes a source. `secrets` is asked only when the settings name a secret.
     public init(_ connection: ConnectionSettings, secrets: any SecretSource) {
@@ -23,27 +28,37 @@ public actor LoginSource {
     }
 
     /// The login.
-    /// - Throws: `SettingsError` when the secret cannot be used or the login is not whole, or what `SecretSource` throws.
-    public func login() async throws -> Login {
+    /// - Parameter deadlineUptimeSeconds: the point on the monotonic clock by which this has returned or thrown.
+    /// - Throws: `SettingsError` when the secret cannot be used or the login is not whole; `CancellationError`; or what
+    ///   `SecretSource` throws.
+    public func login(deadlineUptimeSeconds: Double) async throws -> Login {
         guard let secretID = connection.secretID else { return try connection.login.whole() }
-        if let reading { return try await reading.task.value }
-        readingsBegun += 1
-        let number = readingsBegun
-        let task = Task { [secrets, plain = connection.login] in
-            let document = try SecretDocument(try await secrets.secretText(id: secretID))
-            return try document.login.filled(from: plain).whole()
+        if let known { return known }
+        let invalidationsBefore = invalidations
+        let answer = await reading.answer(deadlineUptimeSeconds: deadlineUptimeSeconds) {
+            [secrets, plain = connection.login] in
+            do {
+                let text = try await secrets.secretText(id: secretID, deadlineUptimeSeconds: deadlineUptimeSeconds)
+                return .success(try SecretDocument(text).login.filled(from: plain).whole())
+            } catch {
+                return .failure(error)
+            }
         }
-        reading = (task, number)
-        do {
-            return try await task.value
-        } catch {
-            // By now another one may be under way, after an invalidation.
-            if reading?.number == number { reading = nil }
-            throw error
+        switch answer {
+        case .done(let result):
+            let login = try result.get()
+            if invalidations == invalidationsBefore { known = login }
+            return login
+        case .cancelled: throw CancellationError()
+        case .late: throw FunctionFailure.secretIsLate
         }
     }
 
     /// Forgets the secret, so that the next call reads it again. For use after the server refused the login or showed
     /// a host key that is not expected: the secret may have been rotated since.
-    public func invalidate() { reading = nil }
+    public func invalidate() {
+        invalidations += 1
+        known = nil
+        reading.forget()
+    }
 }

@@ -84,7 +84,8 @@ struct PullFunction: LambdaHandler {
     private func run(deadlineUptimeSeconds: Double, logger: Logger) async throws -> PullSummary {
         let (client, origin): (SFTPClient, String)
         do {
-            (client, origin) = try await connector.connect(logger: logger)
+            (client, origin) = try await connector.connect(
+                deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
         } catch let error as SFTPError {
             throw FunctionFailure(error)
         }

@@ -5,6 +5,7 @@ import SFTP
 struct ServerConnector: Sendable {
     private let settings: ConnectionSettings
     private let logins: LoginSource
+    private let clock = SystemClock()
 
     init(_ settings: ConnectionSettings, secrets: any SecretSource) {
         self.settings = settings
@@ -13,19 +14,33 @@ struct ServerConnector: Sendable {
 
     /// Connects and logs in. When the server refuses the login or shows another host key, and the login comes from a
     /// secret that has changed since it was read, this is tried once more.
+    /// - Parameter deadlineUptimeSeconds: when the caller must be done, on the monotonic clock. What cannot be had
+    ///   shortly before it, or within SFTP_SSH_READY_TIMEOUT_SECONDS each for the secret and the connection, ends with
+    ///   an error that says why.
     /// - Returns: the client, and who this is at the server, as `synced-from` has it: host:port:user (rule P8).
     /// - Throws: `SFTPError`, or what `LoginSource.login` throws.
-    func connect(logger: Logger) async throws -> (client: SFTPClient, origin: String) {
-        let login = try await logins.login()
+    func connect(
+        deadlineUptimeSeconds: Double, logger: Logger
+    ) async throws -> (client: SFTPClient, origin: String) {
+        let deadline = deadlineUptimeSeconds - Self.marginSeconds
+        let login = try await login(deadline)
         do {
-            return (try await connect(login, logger), origin(login))
+            return (try await connect(login, deadline, logger), origin(login))
         } catch let error as SFTPError where Self.mayBeRotated(error) && settings.secretID != nil {
             await logins.invalidate()
-            let fresh = try await logins.login()
+            let fresh = try await self.login(deadline)
             guard fresh != login else { throw error }
             logger.notice("the secret has changed since it was read; connecting with its new content")
-            return (try await connect(fresh, logger), origin(fresh))
+            return (try await connect(fresh, deadline, logger), origin(fresh))
         }
+    }
+
+    private func login(_ deadline: Double) async throws -> Login {
+        try await logins.login(deadlineUptimeSeconds: clock.uptimeSeconds + timeoutSeconds(deadline))
+    }
+
+    private func timeoutSeconds(_ deadline: Double) -> Double {
+        min(Double(settings.readyTimeoutSeconds), max(deadline - clock.uptimeSeconds, Self.leastTimeoutSeconds))
     }
 
     private func origin(_ login: Login) -> String { "\(settings.host):\(settings.port):\(login.user)" }
@@ -34,18 +49,23 @@ struct ServerConnector: Sendable {
         error.reason == .authenticationRejected || error.reason == .hostKeyMismatch
     }
 
-    private func connect(_ login: Login, _ logger: Logger) async throws -> SFTPClient {
+    private func connect(_ login: Login, _ deadline: Double, _ logger: Logger) async throws -> SFTPClient {
+        let timeoutSeconds = timeoutSeconds(deadline)
         let configuration = SSHConfiguration(
             host: settings.host.text, port: UInt16(settings.port), user: login.user,
             credentials: SSHCredentials(
                 privateKey: login.privateKey?.revealed, passphrase: login.passphrase?.revealed,
                 password: login.password?.revealed),
             hostKeys: try HostKeyPolicy(parsing: login.hostKey ?? ""),
-            connectTimeoutSeconds: Double(min(settings.readyTimeoutSeconds, Self.connectTimeoutSeconds)),
-            readyTimeoutSeconds: Double(settings.readyTimeoutSeconds))
+            connectTimeoutSeconds: min(timeoutSeconds, Self.connectTimeoutSeconds),
+            readyTimeoutSeconds: timeoutSeconds)
         return try await SFTPClient.connect(configuration, logger: logger)
     }
 
     /// A server that can be reached answers within this; SFTP_SSH_READY_TIMEOUT_SECONDS may be shorter.
-    private static let connectTimeoutSeconds = 10
+    private static let connectTimeoutSeconds = 10.0
+    /// The reason is told so long before the caller's own watch would cut it off.
+    private static let marginSeconds = 0.25
+    /// No time-out is shorter, even when the deadline has passed.
+    private static let leastTimeoutSeconds = 0.1
 }
