@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import TestKit
 import Testing
 
 @testable import AWS
@@ -9,7 +10,7 @@ import Testing
         let basic = DateFormatter()
         basic.locale = Locale(identifier: "en_US_POSIX")
         basic.timeZone = TimeZone(secondsFromGMT: 0)
-        var random = SeededRandom(seed: 1)
+        var random = SeededGenerator(seed: 1)
         for _ in 0..<500 {
             let seconds = Int64.random(in: -2_000_000_000...8_000_000_000, using: &random)
             let date = Date(timeIntervalSince1970: Double(seconds))
@@ -33,7 +34,7 @@ import Testing
     }
 
     @Test func base64AgreesWithFoundation() {
-        var random = SeededRandom(seed: 2)
+        var random = SeededGenerator(seed: 2)
         for count in 0..<200 {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             let text = Data(bytes).base64EncodedString()

@@ -15,7 +15,7 @@ import Testing
     }
 
     private static func content(_ seed: UInt64, _ count: Int) -> [UInt8] {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var bytes: [UInt8] = []
         while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes += $0 } }
         return Array(bytes[..<count])

@@ -28,7 +28,7 @@ import Testing
     static let requestCount = 1500
 
     @Test func signsLikeBotocore() throws {
-        var random = SeededRandom(seed: 20_150_830)
+        var random = SeededGenerator(seed: 20_150_830)
         let orders = (0..<Self.requestCount).map { _ in Self.order(&random) }
         let answers = try Self.botocore(orders)
         #expect(answers.count == orders.count)
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    private static func order(_ random: inout SeededRandom) -> Order {
+    private static func order(_ random: inout SeededGenerator) -> Order {
         let isS3 = Bool.random(using: &random)
         let hosts = [
             "s3.eu-central-1.amazonaws.com", "bucket.s3.cn-north-1.amazonaws.com.cn", "127.0.0.1:4566", "sqs.local",
@@ -83,7 +83,7 @@ import Testing
     }
 
     /// An encoded path with segments that rules differ on.
-    private static func path(_ random: inout SeededRandom) -> String {
+    private static func path(_ random: inout SeededGenerator) -> String {
         let segments = [
             "a", "", ".", "..", "b c", "ü", "u\u{308}", "日本語", "100%", "a+b", "%41", "x=y", "~-_.", "'\"", "a:b@c", "*",
             "!()",
@@ -94,7 +94,7 @@ import Testing
             + (Bool.random(using: &random) ? "/" : "")
     }
 
-    private static func query(_ random: inout SeededRandom) -> String {
+    private static func query(_ random: inout SeededGenerator) -> String {
         let words = [
             "uploads", "partNumber", "a", "A", "prefix", "ä", "x y", "", "=", "&", "+", "%", "/", "~", "1", "10", "a.b",
             "😀",
@@ -118,7 +118,7 @@ import Testing
         }.joined()
     }
 
-    private static func pick<Value>(_ values: [Value], _ random: inout SeededRandom) -> Value {
+    private static func pick<Value>(_ values: [Value], _ random: inout SeededGenerator) -> Value {
         values[Int.random(in: 0..<values.count, using: &random)]
     }
 
@@ -140,20 +140,5 @@ import Testing
         process.waitUntilExit()
         try #require(process.terminationStatus == 0)
         return try answer.split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(Answer.self, from: $0) }
-    }
-}
-
-/// SplitMix64: the same numbers on every run.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

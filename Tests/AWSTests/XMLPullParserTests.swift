@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import AWS
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test func noInputCrashesIt() {
-        var random = SeededRandom(seed: 5)
+        var random = SeededGenerator(seed: 5)
         let seed = Array(
             "<?xml version=\"1.0\"?><Error a='b'><Code>x&amp;&#65;</Code><!-- c --><![CDATA[d]]><E/></Error>".utf8)
         let salt = Array("<>&;#x/!-?[]\"'= \u{0}ä".utf8)

@@ -65,10 +65,7 @@ struct HTTPConnectionTests {
     @Test func requestsAboveTheLimitWaitWithoutTheirConnectTimeoutRunning() async throws {
         let client = makeClient { $0.maximumConnectionsPerHost = 2 }
         let gate = ScriptedHTTPServer.Gate()
-        let server = try ScriptedHTTPServer { exchange in
-            try gate.wait()
-            try exchange.respond(200)
-        }
+        let server = try ScriptedHTTPServer(behind: gate)
         defer { server.stop() }
         defer { gate.open() }
         let url = server.url
@@ -90,10 +87,7 @@ struct HTTPConnectionTests {
     @Test func waitingRequestCanBeCancelledAndTimesOut() async throws {
         let client = makeClient { ($0.maximumConnectionsPerHost, $0.maximumWaitingRequests) = (1, 2) }
         let gate = ScriptedHTTPServer.Gate()
-        let server = try ScriptedHTTPServer { exchange in
-            try gate.wait()
-            try exchange.respond(200)
-        }
+        let server = try ScriptedHTTPServer(behind: gate)
         defer { server.stop() }
         defer { gate.open() }
         let url = server.url

@@ -76,10 +76,7 @@ struct HTTPRequestBodyTests {
 
     @Test func sourceIsAskedOnePieceAhead() async throws {
         let gate = ScriptedHTTPServer.Gate()
-        let server = try ScriptedHTTPServer { exchange in
-            try gate.wait()
-            try exchange.respond(200)
-        }
+        let server = try ScriptedHTTPServer(behind: gate)
         defer { server.stop() }
         defer { gate.open() }
         // Larger than what the sockets' buffers hold, so that the upload stops while the server does not read.

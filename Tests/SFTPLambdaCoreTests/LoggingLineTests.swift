@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import TestKit
 import Testing
 
 @testable import SFTPLambdaCore
@@ -153,7 +154,7 @@ let hostileTexts = [
     @Test func timestampsAgreeWithFoundation() {
         let formatter = ISO8601DateFormatter()
         formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
-        var random = SeededGenerator(state: 7)
+        var random = SeededGenerator(seed: 7)
         // From the year 0 on, in days and random moments up to the year 9999, leap days among them.
         var moments: [Int64] = [0, -1, 951_782_400_000, 1_709_164_800_000, 4_107_542_399_999, 253_402_300_799_999]
         for _ in 0..<2000 {

@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import SFTP
@@ -130,7 +131,7 @@ import Testing
 
     @Test func nothingIsLeftBehindHoweverTasksEnd() async throws {
         var script = ScriptedServer.Script()
-        script.shuffle = SeededGenerator(state: 99)
+        script.shuffle = SeededGenerator(seed: 99)
         script.tree.readBytes = 50_000
         let content = ClientContentTests.content(700_000)
         for number in 0..<20 { script.tree.nodes[path("/\(number)")] = .init(content: content) }

@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import SFTP
@@ -6,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct ClientContentTests {
     /// Bytes that tell where they stand.
     static func content(_ count: Int) -> [UInt8] {
-        var random = SeededGenerator(state: UInt64(count))
+        var random = SeededGenerator(seed: UInt64(count))
         let words = (0..<(count / 8 + 1)).map { _ in random.next() }
         return words.withUnsafeBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
@@ -142,7 +143,7 @@ import Testing
     @Test func shortAnswersInAnyOrderGiveTheBytesInOrder() async throws {
         let content = Self.content(3 << 20)
         for seed in 0..<20 {
-            var random = SeededGenerator(state: UInt64(seed))
+            var random = SeededGenerator(seed: UInt64(seed))
             let most = Int.random(in: 1_000...200_000, using: &random)
             let server = server(["/a": content]) {
                 $0.tree.readBytes = most
@@ -207,7 +208,7 @@ import Testing
         let server = server(["/a": []])
         let (client, handles) = try await open(server, ["/a"])
         var pieces: [[UInt8]] = [[]]
-        var random = SeededGenerator(state: 3)
+        var random = SeededGenerator(seed: 3)
         var position = 0
         while position < content.count {
             let end = min(content.count, position + Int.random(in: 0...20_000, using: &random))
@@ -300,7 +301,7 @@ import Testing
     @Test func manyFilesAtOnceBothWaysAndInAnyOrder() async throws {
         var files: [String: [UInt8]] = [:]
         for number in 0..<64 { files["/\(number)"] = Self.content(number * 9_001) }
-        let server = server(files) { $0.shuffle = SeededGenerator(state: 11) }
+        let server = server(files) { $0.shuffle = SeededGenerator(seed: 11) }
         let client = try await server.connect()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (name, content) in files {

@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import SFTP
@@ -74,7 +75,7 @@ import Testing
 
     @Test func repliesAreMatchedInAnyOrder() async throws {
         var script = ScriptedServer.Script()
-        script.shuffle = SeededGenerator(state: 7)
+        script.shuffle = SeededGenerator(seed: 7)
         for number in 0..<300 {
             script.tree.nodes[path("/\(number)")] = .init(content: .init(repeating: 1, count: number))
         }

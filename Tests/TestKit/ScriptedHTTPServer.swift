@@ -88,6 +88,14 @@ public final class ScriptedHTTPServer: @unchecked Sendable {
         }
     }
 
+    /// Starts one that answers 200 to everybody once the gate is open.
+    public convenience init(behind gate: Gate) throws {
+        try self.init { exchange in
+            try gate.wait()
+            try exchange.respond(200)
+        }
+    }
+
     /// Its address, such as `http://127.0.0.1:8080`, without a slash at the end.
     public var url: String { "http://127.0.0.1:\(port)" }
 
