@@ -29,6 +29,8 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         public var refusesTimes: RemoteFailure.Reason?
         /// Nothing is seen at the target of a move.
         public var movesBlindly = false
+        /// How many handles the server says that may be open.
+        public var announcedOpenHandles: Int?
         /// Opening more files than this at once fails; nil for no limit.
         public var maximumOpenFiles: Int?
 
@@ -57,6 +59,8 @@ public final class InMemoryRemoteFiles: RemoteFiles {
     struct State {
         var counters = Counters()
         var isLost = false
+        /// Files that the server has open, whether or not the client knows it already.
+        var serverOpenFiles = 0
     }
 
     let tree: InMemoryTree
@@ -86,6 +90,9 @@ public final class InMemoryRemoteFiles: RemoteFiles {
     // MARK: The port
 
     /// See `RemoteFiles`.
+    public var maximumOpenHandles: Int? { behaviour.announcedOpenHandles }
+
+    /// See `RemoteFiles`.
     public func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
         try await perform("openDirectory", path) { () throws(RemoteFailure) in
             let names: Result<[[UInt8]], RemoteFailure> = tree.state.withLock { state in
@@ -113,7 +120,7 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         _ path: RemotePath, expected: FileVersion
     ) async throws(RemoteFailure) -> any RemoteFileReader {
         try await perform("openFile", path) { () throws(RemoteFailure) in
-            if let most = behaviour.maximumOpenFiles, counters.openFiles >= most {
+            if let most = behaviour.maximumOpenFiles, self.state.withLock({ $0.serverOpenFiles }) >= most {
                 throw RemoteFailure(.failed, "open \(path): too many open files")
             }
             let found = tree.state.withLock { state in
@@ -121,6 +128,7 @@ public final class InMemoryRemoteFiles: RemoteFiles {
             }
             guard let found else { throw RemoteFailure(.notFound, "open \(path): no such file") }
             guard found.1 == .file else { throw RemoteFailure(.failed, "open \(path): not a file") }
+            self.state.withLock { $0.serverOpenFiles += 1 }
             return InMemoryReader(connection: self, path: path, identity: found.0, expected: expected)
         } onAnswer: {
             self.state.withLock { state in

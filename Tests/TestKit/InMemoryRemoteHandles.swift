@@ -231,7 +231,12 @@ final class InMemoryReader: RemoteFileReader {
             defer { isClosed = true }
             return !isClosed
         }
-        if isFirst { connection.state.withLock { $0.counters.openFiles -= 1 } }
+        if isFirst {
+            connection.state.withLock { state in
+                state.counters.openFiles -= 1
+                state.serverOpenFiles -= 1
+            }
+        }
         return isFirst
     }
 }

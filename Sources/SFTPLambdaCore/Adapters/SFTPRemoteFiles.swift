@@ -16,6 +16,12 @@ final class SFTPRemoteFiles: RemoteFiles {
     /// Remembers for the connection that the server offers `posix-rename@openssh.com` and does not do it.
     func notePosixRenameRefused() { refusesPosixRename.withLock { $0 = true } }
 
+    /// Its answer to `limits@openssh.com`, which comes with that to the first listing.
+    var maximumOpenHandles: Int? {
+        let handles = client.knownLimits.openHandles
+        return handles == 0 ? nil : Int(clamping: handles)
+    }
+
     func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
         do {
             // The empty path is the login directory; OpenSSH's OPENDIR knows it only by its other name.

@@ -8,6 +8,7 @@ struct FileTransfer: Sendable {
     let budget: ByteBudget
     /// The time of day at the beginning of the run.
     let runBegan: UnixTime
+    let openFiles: OpenFiles
     /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
     /// done at the deadline.
     let largeFiles = ByteBudget(totalBytes: 1)
@@ -19,12 +20,14 @@ struct FileTransfer: Sendable {
         case unusable(String)
         /// Once it was open, the server said something of it for which it is not taken now.
         case skipped(Selection.Exception)
+        /// The server only says that it failed to open it, while so many others are open: it may bear no more.
+        case crowded(RemoteFailure, openFiles: Int)
         /// There is no time left for it in this run.
         case noTime
 
         var description: String {
             switch self {
-            case .remote(let failure): failure.message
+            case .remote(let failure), .crowded(let failure, _): failure.message
             case .store(let failure): failure.message
             case .unusable(let reason): reason
             case .skipped(let exception): exception.rawValue
@@ -46,29 +49,29 @@ struct FileTransfer: Sendable {
         var isAtItsPlace = true
     }
 
-    /// A file that is stored.
+    /// A file that is stored, and still open.
     struct Stored: Sendable {
+        var reader: any RemoteFileReader
         var object: StoredObject
         /// What was read, as the server said it of the open file.
         var version: FileVersion
+        /// When it was opened.
+        var startUptimeSeconds: Double
     }
 
     /// Takes the candidate and enters the outcome into the ledger. Never throws: one file stops no other (rule P6).
     func run(_ candidate: Candidate) async {
-        let start = clock.uptimeSeconds
         ledger.began()
+        var start: Double?
         do throws(Fault) {
-            let key = try key(of: candidate)
-            let reader = try await remote { () throws(RemoteFailure) in
-                try await files.openFile(candidate.path, expected: candidate.version)
-            }
+            let source = Source(
+                path: candidate.path, listed: candidate.version, key: try key(of: candidate),
+                directory: candidate.directory)
+            let stored = try await copy(source, startedAt: &start)
             do throws(Fault) {
-                let source = Source(
-                    path: candidate.path, listed: candidate.version, key: key, directory: candidate.directory)
-                let stored = try await copy(reader, source)
-                try await settleToTheEnd(candidate, reader, stored, key, startedAt: start)
+                try await settleToTheEnd(candidate, stored, source.key)
             } catch {
-                await reader.close()
+                await stored.reader.close()
                 throw error
             }
         } catch {
@@ -85,11 +88,12 @@ struct FileTransfer: Sendable {
         }
     }
 
-    private func note(_ fault: Fault, of candidate: Candidate, startedAt start: Double) {
+    private func note(_ fault: Fault, of candidate: Candidate, startedAt start: Double?) {
         switch fault {
         case .remote(let failure) where failure.reason == .notFound: ledger.left(candidate.path, because: .gone)
         case .remote(let failure) where failure.reason == .changed: ledger.left(candidate.path, because: .changed)
-        case .remote(let failure): ledger.failed(candidate.path, failure, startedAt: start)
+        case .remote(let failure), .crowded(let failure, _):
+            ledger.failed(candidate.path, failure, startedAt: start)
         case .store(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .unusable(let reason): ledger.failed(candidate.path, reason)
         case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
@@ -107,40 +111,122 @@ struct FileTransfer: Sendable {
 
     // MARK: Read and store
 
-    /// Copies the open file to the store. `.done` is made meanwhile, but only once the file has been read.
-    func copy(_ reader: any RemoteFileReader, _ source: Source) async throws(Fault) -> Stored {
-        var listed = source.listed
-        if listed.sizeBytes == nil || isAgeUnknown(listed, source) {
-            // Neither the listing nor a look at its path has told; the open file may, before a byte of it is read.
-            listed = try await version(of: reader, source)
-        }
-        guard let sizeBytes = listed.sizeBytes else {
-            throw .unusable("the server does not say how large it is")
-        }
+    /// Opens the file and copies it to the store. Then it is still open, and whoever asked closes it.
+    /// - Parameter start: set when it is opened.
+    func copy(_ source: Source, startedAt start: inout Double?) async throws(Fault) -> Stored {
+        let sizeBytes = try await sizeBytes(of: source)
         guard let parts = PartPlan(sizeBytes: sizeBytes) else {
             throw .unusable(
                 "it has \(sizeBytes) bytes; one invocation carries at most \(PartPlan.maximumBytes) (78 GiB)")
         }
-        switch parts {
-        case .whole(let sizeBytes):
-            let reserved = await budget.reserve(sizeBytes)
-            defer { budget.release(reserved) }
-            let content = try await remote { () throws(RemoteFailure) in
-                try await reader.read(from: 0, countBytes: sizeBytes, verifyingEnd: true)
-            }
-            let version = try await version(of: reader, source)
-            async let made = Self.made(source.directory, on: files)
-            let stored: Result<StoredObject, StoreFailure>
-            do {
-                let metadata = metadata(of: source, version)
-                stored = .success(try await store.put(source.key, content: content, metadata: metadata))
-            } catch {
-                stored = .failure(error)
-            }
-            return Stored(object: try await Self.both(made, stored), version: version)
-        case .parts(let count, let sizeBytes):
-            return try await copyParts(reader, source, count: count, sizeBytes: sizeBytes)
+        guard case .parts = parts else { return try await copyInTurn(source, parts, sizeBytes, startedAt: &start) }
+        let turn = await largeFiles.reserve(1)
+        defer { largeFiles.release(turn) }
+        guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else { throw .noTime }
+        return try await copyInTurn(source, parts, sizeBytes, startedAt: &start)
+    }
+
+    /// Copies it in a turn of `openFiles`. A server that allows few open files refuses the others as if they were
+    /// broken: what is refused beside others is tried once more alone.
+    private func copyInTurn(
+        _ source: Source, _ parts: PartPlan, _ sizeBytes: UInt64, startedAt start: inout Double?
+    ) async throws(Fault) -> Stored {
+        await openFiles.waitForTurn()
+        guard !ledger.isStopped else {
+            openFiles.endTurn()
+            throw .noTime
         }
+        let crowd: Int
+        do throws(Fault) {
+            return try await copyOpening(source, parts, startedAt: &start)
+        } catch {
+            guard case .crowded(_, let openFiles) = error else { throw error }
+            crowd = openFiles
+        }
+        start = nil
+        await openFiles.waitForTurnAlone()
+        guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else {
+            openFiles.endTurn()
+            throw .noTime
+        }
+        return try await copyOpening(source, parts, besides: crowd, startedAt: &start)
+    }
+
+    /// Opens the file in the turn that has been waited for, and copies it. The turn ends when it is closed, or here.
+    /// - Parameter crowd: beside how many others it was refused; nil at the first time.
+    private func copyOpening(
+        _ source: Source, _ parts: PartPlan, besides crowd: Int? = nil, startedAt start: inout Double?
+    ) async throws(Fault) -> Stored {
+        // The bytes come first: a file that waits for them is not open meanwhile. Parts reserve theirs one by one.
+        var reserved = 0
+        if case .whole(let sizeBytes) = parts { reserved = await budget.reserve(sizeBytes) }
+        defer { budget.release(reserved) }
+        let opened = clock.uptimeSeconds
+        start = opened
+        let reader: any RemoteFileReader
+        do throws(Fault) {
+            reader = try await openFiles.open(source.path, expected: source.listed)
+        } catch {
+            openFiles.endTurn()
+            throw error
+        }
+        if let crowd { openFiles.bears(crowd) }
+        do throws(Fault) {
+            let (object, version) =
+                switch parts {
+                case .whole(let sizeBytes): try await copyWhole(reader, source, sizeBytes: sizeBytes)
+                case .parts(let count, let sizeBytes):
+                    try await copyParts(reader, source, count: count, sizeBytes: sizeBytes)
+                }
+            return Stored(reader: reader, object: object, version: version, startUptimeSeconds: opened)
+        } catch {
+            await reader.close()
+            throw error
+        }
+    }
+
+    /// The size that the listing says. When it says none, or no age where one is asked for, the open file may tell:
+    /// then it is opened for that alone, before its bytes are reserved.
+    private func sizeBytes(of source: Source) async throws(Fault) -> UInt64 {
+        if let sizeBytes = source.listed.sizeBytes, !isAgeUnknown(source.listed, source) { return sizeBytes }
+        await openFiles.waitForTurn()
+        let reader: any RemoteFileReader
+        do throws(Fault) {
+            reader = try await openFiles.open(source.path, expected: source.listed)
+        } catch {
+            openFiles.endTurn()
+            throw error
+        }
+        do throws(Fault) {
+            let version = try await version(of: reader, source)
+            await reader.close()
+            guard let sizeBytes = version.sizeBytes else {
+                throw Fault.unusable("the server does not say how large it is")
+            }
+            return sizeBytes
+        } catch {
+            await reader.close()
+            throw error
+        }
+    }
+
+    /// `.done` is made while the store takes the file, but only once the file has been read.
+    private func copyWhole(
+        _ reader: any RemoteFileReader, _ source: Source, sizeBytes: Int
+    ) async throws(Fault) -> (StoredObject, FileVersion) {
+        let content = try await remote { () throws(RemoteFailure) in
+            try await reader.read(from: 0, countBytes: sizeBytes, verifyingEnd: true)
+        }
+        let version = try await version(of: reader, source)
+        async let made = Self.made(source.directory, on: files)
+        let stored: Result<StoredObject, StoreFailure>
+        do {
+            let metadata = metadata(of: source, version)
+            stored = .success(try await store.put(source.key, content: content, metadata: metadata))
+        } catch {
+            stored = .failure(error)
+        }
+        return (try await Self.both(made, stored), version)
     }
 
     private func isAgeUnknown(_ version: FileVersion, _ source: Source) -> Bool {
@@ -174,11 +260,7 @@ struct FileTransfer: Sendable {
 
     private func copyParts(
         _ reader: any RemoteFileReader, _ source: Source, count: Int, sizeBytes: UInt64
-    ) async throws(Fault) -> Stored {
-        let turn = await largeFiles.reserve(1)
-        defer { largeFiles.release(turn) }
-        guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else { throw .noTime }
-        let turnUptimeSeconds = clock.uptimeSeconds
+    ) async throws(Fault) -> (StoredObject, FileVersion) {
         // The metadata go first, so the time has to be known before the first part.
         let version = try await version(of: reader, source)
         let upload: any ObjectUpload
@@ -200,12 +282,10 @@ struct FileTransfer: Sendable {
             } catch {
                 stored = .failure(error)
             }
-            return Stored(object: try await Self.both(made, stored), version: version)
+            return (try await Self.both(made, stored), version)
         } catch {
             // Harmless after `complete`; frees what the parts cost otherwise.
             await upload.abort()
-            // Cut off after it had waited for others: that says nothing of its size.
-            if Task.isCancelled, !ledger.isEarly(turnUptimeSeconds) { throw .noTime }
             throw error
         }
     }

@@ -27,12 +27,11 @@ extension FileTransfer {
     /// Does `settle` to its end even when the task is cancelled: cut off between the move and the look, a file that
     /// nobody has read could stay in `.done`. It is a few requests, and each has its own time limit.
     func settleToTheEnd(
-        _ candidate: Candidate, _ reader: any RemoteFileReader, _ stored: Stored, _ key: ObjectKey,
-        startedAt start: Double
+        _ candidate: Candidate, _ stored: Stored, _ key: ObjectKey
     ) async throws(Fault) {
         let settled = Task {
             do throws(Fault) {
-                return Result<Void, Fault>.success(try await settle(candidate, reader, stored, key, startedAt: start))
+                return Result<Void, Fault>.success(try await settle(candidate, stored, key))
             } catch {
                 return .failure(error)
             }
@@ -42,14 +41,14 @@ extension FileTransfer {
 
     /// Moves the file that was read and stored, and makes sure that it was that one.
     private func settle(
-        _ candidate: Candidate, _ reader: any RemoteFileReader, _ stored: Stored, _ key: ObjectKey,
-        startedAt start: Double
+        _ candidate: Candidate, _ stored: Stored, _ key: ObjectKey
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         let time = clock.now
+        let start = stored.startUptimeSeconds
         let seen: RemoteAttributes?
         do {
-            let moved = try await reader.closeAndMove(to: target, settingTime: time)
+            let moved = try await stored.reader.closeAndMove(to: target, settingTime: time)
             if let failure = moved.timeFailure, failure.reason != .notFound {
                 ledger.warningOnce(
                     "the server refuses to set times in .done, so retention counts from the partner's time",
@@ -102,6 +101,8 @@ extension FileTransfer {
     /// Whether the server says another time of a file by its path than of the same file once it is open. Then a file
     /// that was replaced cannot be told from one that was not, and every run would put it back again.
     private func saysTwoTimes(of path: RemotePath) async -> Bool {
+        await openFiles.waitForTurn()
+        defer { openFiles.endTurn() }
         do {
             guard let before = try await files.attributes(of: path), before.kind != .symbolicLink,
                 let modified = before.version.modified
@@ -200,17 +201,10 @@ extension FileTransfer {
     /// Copies a file in `.done`; nil when it changed meanwhile.
     private func copyFromDone(_ source: Source) async throws(Fault) -> Stored? {
         do throws(Fault) {
-            let reader = try await remote { () throws(RemoteFailure) in
-                try await files.openFile(source.path, expected: source.listed)
-            }
-            do throws(Fault) {
-                let stored = try await copy(reader, source)
-                await reader.close()
-                return stored
-            } catch {
-                await reader.close()
-                throw error
-            }
+            var start: Double?
+            let stored = try await copy(source, startedAt: &start)
+            await stored.reader.close()
+            return stored
         } catch {
             if case .remote(let failure) = error, failure.reason == .changed { return nil }
             throw error

@@ -30,7 +30,8 @@ public struct PullFlow: Sendable {
         let walk = TreeWalk(plan: plan, files: files, clock: clock, ledger: ledger, queue: queue)
         let transfer = FileTransfer(
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
-            budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now)
+            budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
+            openFiles: OpenFiles(files, plan: plan))
 
         async let walked = walk.run()
         await withDiscardingTaskGroup { group in

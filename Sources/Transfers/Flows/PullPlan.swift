@@ -34,6 +34,21 @@ public struct PullPlan: Sendable {
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
     }
 
+    /// The share of the server's handles that listings may have: one in so many.
+    private static let listingShare = 4
+
+    /// How many directories are open at once on a server with so many handles; nil when it does not say.
+    func maximumOpenDirectories(handles: Int?) -> Int {
+        guard let handles else { return maximumDirectoriesInFlight }
+        return min(maximumDirectoriesInFlight, max(1, handles / Self.listingShare))
+    }
+
+    /// How many files are open at once beside them: at least one.
+    func maximumOpenFiles(handles: Int?) -> Int {
+        guard let handles else { return maximumFilesInFlight }
+        return min(maximumFilesInFlight, max(1, handles - maximumOpenDirectories(handles: handles)))
+    }
+
     /// How deep below the source directory directories are entered: real trees are not deeper, and a server that
     /// makes up ever deeper ones is not followed for ever.
     public static let maximumDepth = 64

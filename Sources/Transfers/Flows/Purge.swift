@@ -16,9 +16,10 @@ struct Purge: Sendable {
     func run(_ directories: [SourceDirectory]) async {
         guard plan.retentionDays > 0 else { return }
         let cutoff = clock.now + -plan.retentionDays * Self.secondsPerDay
+        let maximumAtOnce = min(Self.maximumAtOnce, plan.maximumOpenDirectories(handles: files.maximumOpenHandles))
         await withTaskGroup(of: Void.self) { group in
             for (index, directory) in directories.enumerated() {
-                if index >= Self.maximumAtOnce { await group.next() }
+                if index >= maximumAtOnce { await group.next() }
                 guard mayBegin else { return }
                 group.addTask { await purge(directory, before: cutoff) }
             }

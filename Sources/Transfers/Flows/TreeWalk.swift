@@ -37,7 +37,9 @@ struct TreeWalk: Sendable {
                     waiting = []
                 }
                 // The last found is listed first: the tree is walked in depth, and few directories wait.
-                while underWay < plan.maximumDirectoriesInFlight, let directory = waiting.popLast() {
+                while underWay < plan.maximumOpenDirectories(handles: files.maximumOpenHandles),
+                    let directory = waiting.popLast()
+                {
                     underWay += 1
                     group.addTask { await list(directory) }
                 }

@@ -3,6 +3,9 @@
 ///
 /// Every operation throws `RemoteFailure`. After one of reason `.connectionLost` all further ones fail the same way.
 public protocol RemoteFiles: Sendable {
+    /// How many files and directories the server lets be open at once; nil when it does not say, or has not yet.
+    var maximumOpenHandles: Int? { get }
+
     /// Opens a directory for listing.
     func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing
 
