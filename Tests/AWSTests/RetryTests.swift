@@ -115,6 +115,15 @@ import Testing
         #expect(error?.kind == .network(HTTPError(.connectionLost, "scripted")))
     }
 
+    @Test func whyTheLastAttemptFailedIsToldWhenThereIsNoTimeForAnother() async throws {
+        let http = Script(Array(repeating: Script.error(503, "SlowDown"), count: 20))
+        let error = await failure { () throws(AWSError) in
+            // The first wait, of 0.25 s, leaves less than an attempt needs.
+            _ = try await S3Client(configuration(http)).putObject(Self.put, deadlineUptimeSeconds: 1000.29)
+        }
+        #expect(error?.kind == .throttled && error?.code == "SlowDown" && http.seen.count == 1)
+    }
+
     @Test func theTimeOfAllAttemptsHasALimit() async throws {
         let http = Script(Array(repeating: Script.failure(.connectionLost), count: 50))
         let retry = RetryPolicy(maximumAttempts: 50, maximumSeconds: 9, baseDelaySeconds: 4)

@@ -145,7 +145,8 @@ final class ServiceClient: Sendable {
 
         init(configuration: AWSConfiguration, deadlineUptimeSeconds: Double?) {
             let own = configuration.clock.uptimeSeconds() + configuration.retry.maximumSeconds
-            endUptimeSeconds = min(own, deadlineUptimeSeconds ?? own)
+            // Later the next attempt would only say that the deadline has passed, and not why the last one failed.
+            endUptimeSeconds = min(own, (deadlineUptimeSeconds ?? .infinity) - ServiceClient.minimumAttemptSeconds)
             self.deadlineUptimeSeconds = deadlineUptimeSeconds
         }
     }
