@@ -88,7 +88,13 @@ def arguments():
     parser.add_argument("--region", default="eu-central-1")
     parser.add_argument("--bucket", action="append", default=[], metavar="NAME")
     parser.add_argument("--versioned-bucket", action="append", default=[], metavar="NAME")
-    parser.add_argument("--queue", action="append", default=[], metavar="NAME")
+    parser.add_argument(
+        "--queue",
+        action="append",
+        default=[],
+        metavar="NAME[,visibility=SECONDS][,dead-letters=QUEUE:COUNT]",
+        help="a queue, and the one that takes what has been received COUNT times",
+    )
     parser.add_argument("--secret", action="append", default=[], metavar="NAME=TEXT")
     return parser.parse_args()
 
@@ -103,14 +109,33 @@ def make_user(region):
     return key
 
 
+def make_queue(sqs, description):
+    name, *words = description.split(",")
+    attributes = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "visibility":
+            attributes["VisibilityTimeout"] = value
+        elif key == "dead-letters":
+            target, _, count = value.partition(":")
+            # The longest retention there is: a message keeps the time at which it was first sent.
+            dead = sqs.queues.get(target) or sqs.create_queue(target, MessageRetentionPeriod="1209600")
+            attributes["RedrivePolicy"] = json.dumps(
+                {"deadLetterTargetArn": dead.queue_arn, "maxReceiveCount": int(count)}
+            )
+        else:
+            raise SystemExit(f"--queue {description}: what is {key}?")
+    sqs.create_queue(name, **attributes)
+
+
 def make_resources(options):
     s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     for name in options.bucket + options.versioned_bucket:
         s3.create_bucket(name, options.region)
     for name in options.versioned_bucket:
         s3.put_bucket_versioning(name, "Enabled")
-    for name in options.queue:
-        sqs_backends[DEFAULT_ACCOUNT_ID][options.region].create_queue(name)
+    for description in options.queue:
+        make_queue(sqs_backends[DEFAULT_ACCOUNT_ID][options.region], description)
     for secret in options.secret:
         name, _, text = secret.partition("=")
         secretsmanager_backends[DEFAULT_ACCOUNT_ID][options.region].create_secret(

@@ -268,7 +268,10 @@ enum SharedAWS {
         var options = LocalAWS.Options()
         options.buckets = ["plain"]
         options.versionedBuckets = ["versioned"]
-        options.queues = ["retry"]
+        options.queues = [
+            "retry", "sqs-plain", "sqs-visibility", "sqs-batches", "sqs-poll",
+            .init("sqs-redrive", deadLetters: ("sqs-dead", afterReceives: 2)),
+        ]
         options.secrets = ["partner": #"{"Username":"u","PrivateKey":"k\n"}"#]
         return try LocalAWS(options, workFolder: folder.get().url)
     }

@@ -12,12 +12,40 @@ public final class LocalAWS: Sendable {
         /// Buckets that keep versions.
         public var versionedBuckets: [String] = []
         /// Queues.
-        public var queues: [String] = []
+        public var queues: [Queue] = []
         /// Secrets by name.
         public var secrets: [String: String] = [:]
 
         /// Nothing at all.
         public init() {}
+    }
+
+    /// A queue.
+    public struct Queue: Sendable, ExpressibleByStringLiteral {
+        /// Its name.
+        public var name: String
+        /// How long a received message stays hidden; nil: SQS's 30 s.
+        public var visibilityTimeoutSeconds: Int?
+        /// The queue that takes what has been received so many times. It is made when there is none of that name.
+        public var deadLetters: (name: String, afterReceives: Int)?
+
+        /// Makes a queue.
+        public init(
+            _ name: String, visibilityTimeoutSeconds: Int? = nil, deadLetters: (name: String, afterReceives: Int)? = nil
+        ) {
+            self.name = name
+            self.visibilityTimeoutSeconds = visibilityTimeoutSeconds
+            self.deadLetters = deadLetters
+        }
+
+        /// A queue with SQS's own settings.
+        public init(stringLiteral name: String) { self.init(name) }
+
+        var argument: String {
+            let visibility = visibilityTimeoutSeconds.map { ",visibility=\($0)" } ?? ""
+            let dead = deadLetters.map { ",dead-letters=\($0.name):\($0.afterReceives)" } ?? ""
+            return name + visibility + dead
+        }
     }
 
     /// The URL of all three services.
@@ -36,7 +64,7 @@ public final class LocalAWS: Sendable {
         var arguments = ["--region", options.region]
         arguments += options.buckets.flatMap { ["--bucket", $0] }
         arguments += options.versionedBuckets.flatMap { ["--versioned-bucket", $0] }
-        arguments += options.queues.flatMap { ["--queue", $0] }
+        arguments += options.queues.flatMap { ["--queue", $0.argument] }
         arguments += options.secrets.flatMap { ["--secret", "\($0.key)=\($0.value)"] }
         standIn = try StandIn("aws.py", arguments, workFolder: workFolder)
         endpoint = standIn.ready["endpoint"] ?? ""
@@ -52,6 +80,12 @@ public final class LocalAWS: Sendable {
             "AWS_SECRET_ACCESS_KEY": secretAccessKey,
         ]
     }
+
+    /// The account of everything here.
+    public static let accountID = "123456789012"
+
+    /// The URL of a queue.
+    public func queueURL(_ name: String) -> String { "\(endpoint)/\(Self.accountID)/\(name)" }
 
     /// Where it logs.
     public var log: URL { standIn.log }

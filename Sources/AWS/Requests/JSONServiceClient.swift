@@ -22,9 +22,10 @@ struct JSONServiceClient: Sendable {
     /// - Parameters:
     ///   - subject: what it is done on, for errors.
     ///   - region: the region, when it is another than the configuration's.
+    ///   - stallSeconds: how long the service may be silent.
     func call<Input: Encodable & Sendable, Output: Decodable & Sendable>(
         _ action: String, subject: String, _ input: Input, as output: Output.Type, region: String? = nil,
-        deadlineUptimeSeconds: Double?
+        stallSeconds: Int = HTTPLimits.standard.stallSeconds, deadlineUptimeSeconds: Double?
     ) async throws(AWSError) -> Output {
         let body: [UInt8]
         do { body = Array(try JSONEncoder().encode(input)) } catch {
@@ -32,20 +33,23 @@ struct JSONServiceClient: Sendable {
         }
         let custom = client.configuration.endpoint(endpointVariable)
         let hostLabel = hostLabel
-        let call = ServiceCall(
+        var call = ServiceCall(
             operation: action, subject: subject, service: service, pathRule: .general, method: .post,
             url: { "\(custom ?? "https://\(hostLabel).\($0).\(AWSRegion.hostSuffix($0))")/" },
             headers: [
                 "Content-Type": "application/x-amz-json-\(version)", "X-Amz-Target": "\(targetPrefix).\(action)",
             ],
             payloadHash: Text.hexadecimal(SHA256Hasher.digest(body)), body: { .bytes(body) }, fixedRegion: region)
+        call.stallSeconds = stallSeconds
         return try await client.run(call, deadlineUptimeSeconds: deadlineUptimeSeconds) { response, _ in
             let answer: [UInt8]
             do throws(HTTPError) { answer = try await response.body.collect(upTo: Self.maximumAnswerBytes) } catch {
                 return error.kind == .bodyTooLarge ? .malformed(error.message) : .lost(error)
             }
             guard response.status == 200 else { return .refused(ServiceFailure(response, json: answer)) }
-            do { return .success(try JSONDecoder().decode(Output.self, from: Data(answer))) } catch {
+            // An action that gives nothing may answer with no body.
+            let document = answer.isEmpty ? Data("{}".utf8) : Data(answer)
+            do { return .success(try JSONDecoder().decode(Output.self, from: document)) } catch {
                 return .malformed("the answer is not what \(action) gives: \(JSONFault.words(error))")
             }
         }
@@ -72,9 +76,16 @@ extension ServiceFailure {
             // Such as the page of a proxy. The status remains.
             message = "the body of the answer says no reason: \(JSONFault.words(error))"
         }
+        // SQS's name of the error from before it spoke JSON, and whose fault it is: `code;Sender`. The only code of an
+        // answer without a body.
+        if type == nil { type = Self.queryCode(response.headers["x-amzn-query-error"]) }
         if let type {
             let behind = type.utf8.split(separator: UInt8(ascii: "#")).last ?? type.utf8[...]
             code = Self.bounded(String(decoding: behind.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self))
         }
+    }
+
+    private static func queryCode(_ header: String?) -> String? {
+        header?.utf8.split(separator: UInt8(ascii: ";")).first.map { String(decoding: $0, as: UTF8.self) }
     }
 }

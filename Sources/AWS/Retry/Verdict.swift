@@ -37,6 +37,9 @@ extension ServiceFailure {
     static let throttlingCodes: Set<String> = [
         "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
         "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+        "KmsThrottled",
+        // So many messages of the queue are being received that SQS gives no more for now.
+        "OverLimit",
     ]
     /// Codes of failures that pass.
     static let transientCodes: Set<String> = [
@@ -56,11 +59,13 @@ extension ServiceFailure {
     ]
     static let notFoundCodes: Set<String> = [
         "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NoSuchVersion", "NotFound", "ResourceNotFoundException",
+        "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue",
     ]
     static let deniedCodes: Set<String> = [
         "AccessDenied", "AccessDeniedException", "InvalidAccessKeyId", "SignatureDoesNotMatch",
         "InvalidSignatureException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken",
         "AllAccessDisabled", "AccountProblem", "NotAuthorized", "MissingAuthenticationToken", "AuthFailure",
+        "KmsAccessDenied",
     ]
     /// S3 takes fifteen minutes, the others five; from four on the clock is worth correcting.
     static let toleratedSkewSeconds: Double = 240
