@@ -22,9 +22,13 @@ public enum DeterministicRun {
     }
 
     /// Runs the body to its end.
-    /// - Parameter seed: decides which of the ready steps is next; nil takes them as they come.
+    /// - Parameters:
+    ///   - seed: decides which of the ready steps is next; nil takes them as they come.
+    ///   - whenIdle: asked when nothing is ready to run and the body has not ended: lets something go on that it holds
+    ///     up, and says whether it did.
     public static func run<Value: Sendable>(
-        seed: UInt64? = nil, maximumSteps: Int = 20_000_000, _ body: @escaping @Sendable () async -> Value
+        seed: UInt64? = nil, maximumSteps: Int = 20_000_000, whenIdle: @Sendable () -> Bool = { false },
+        _ body: @escaping @Sendable () async -> Value
     ) throws -> Value {
         _ = hook
         let ready = ReadyJobs()
@@ -40,7 +44,7 @@ public enum DeterministicRun {
         var steps = 0
         while true {
             if let value = result.value.withLock({ $0 }) { return value }
-            let isRunning = ready.runOne(isRandom: seed != nil, &order)
+            let isRunning = ready.runOne(isRandom: seed != nil, &order) || whenIdle()
             steps += 1
             guard isRunning, steps < maximumSteps else { throw Stuck(steps: steps, isRunning: isRunning) }
         }
@@ -104,4 +108,15 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)
     }
+}
+
+/// Random bits that a seed decides, for many at once.
+public final class SeededBits: Sendable {
+    private let generator: Mutex<SeededGenerator>
+
+    /// Makes a source.
+    public init(seed: UInt64 = 0) { generator = Mutex(SeededGenerator(seed: seed)) }
+
+    /// The next 64 bits.
+    public func next() -> UInt64 { generator.withLock { $0.next() } }
 }

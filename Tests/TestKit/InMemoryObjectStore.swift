@@ -120,7 +120,18 @@ public final class InMemoryObjectStore: ObjectStore {
     /// Stores an object as somebody else does.
     public func plant(_ key: String, _ bytes: [UInt8], metadata: [String: String] = [:], at time: UnixTime? = nil) {
         guard let key = ObjectKey(key) else { return }
-        _ = add(key, bytes, metadata, etag: nil, time: time)
+        add(key, bytes, metadata, etag: nil, time: time)
+    }
+
+    /// The ETag of an object that was stored whole.
+    public static func etag(of bytes: [UInt8]) -> String { etag(ofSHA256: ReferenceSHA256.hexadecimal(bytes)) }
+
+    private static func etag(ofSHA256 digest: String) -> String { "\"\(digest.prefix(32))\"" }
+
+    /// Deletes an object as somebody else does; its versions are forgotten.
+    public func remove(_ key: String) {
+        guard let key = ObjectKey(key) else { return }
+        shared.state.withLock { $0.versions[key] = nil }
     }
 
     // MARK: The port
@@ -155,7 +166,7 @@ public final class InMemoryObjectStore: ObjectStore {
             guard let version = shared.state.withLock({ $0.versions[key]?.last }) else { return nil }
             return ObjectSummary(
                 etag: version.etag, sizeBytes: UInt64(version.bytes.count), lastModified: version.lastModified,
-                metadata: version.metadata)
+                metadata: version.metadata, versionID: version.versionID)
         }
     }
 
@@ -208,14 +219,15 @@ public final class InMemoryObjectStore: ObjectStore {
 
     // MARK: What every operation does
 
-    private func add(
+    @discardableResult
+    func add(
         _ key: ObjectKey, _ bytes: [UInt8], _ metadata: [String: String], etag: String?, time: UnixTime?
     ) -> StoredObject {
         let hash = ReferenceSHA256.hexadecimal(bytes)
         let time = time ?? clock.now
         return shared.state.withLock { state in
             let version = Version(
-                bytes: bytes, metadata: metadata, etag: etag ?? "\"\(hash.prefix(32))\"",
+                bytes: bytes, metadata: metadata, etag: etag ?? Self.etag(ofSHA256: hash),
                 versionID: "v\(state.nextNumber)", lastModified: time)
             state.nextNumber += 1
             state.versions[key, default: []].append(version)
@@ -241,7 +253,7 @@ public final class InMemoryObjectStore: ObjectStore {
         return try await perform(operation, key, body)
     }
 
-    private func perform<Answer>(
+    func perform<Answer>(
         _ operation: String, _ key: ObjectKey, _ body: () throws(StoreFailure) -> Answer
     ) async throws(StoreFailure) -> Answer {
         shared.state.withLock { state in

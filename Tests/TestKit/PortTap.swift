@@ -64,8 +64,8 @@ public final class PortTap: Sendable {
     /// Whether a verdict was `crash`.
     public var isDead: Bool { state.withLock { $0.isDead } }
 
-    /// Called by the ports.
-    func pass(_ moment: Moment, _ operation: String, _ path: String) async -> Verdict {
+    /// Called by the ports, and by tests for steps of their own.
+    public func pass(_ moment: Moment, _ operation: String, _ path: String) async -> Verdict {
         let index: Int? = state.withLock { state in
             guard !state.isDead else { return nil }
             defer { state.count += 1 }

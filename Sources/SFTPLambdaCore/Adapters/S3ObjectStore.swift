@@ -60,7 +60,7 @@ struct S3ObjectStore: ObjectStore {
         }
         return ObjectSummary(
             etag: info.etag, sizeBytes: info.sizeBytes, lastModified: UnixTime(seconds: lastModified),
-            metadata: info.attributes.metadata)
+            metadata: info.attributes.metadata, versionID: info.versionID)
     }
 
     private func address(_ key: ObjectKey) -> S3Address { S3Address(bucket: bucket, key: key.text) }

@@ -57,9 +57,14 @@ public struct ObjectSummary: Hashable, Sendable {
     public var lastModified: UnixTime
     /// User metadata, names in lower case without `x-amz-meta-`.
     public var metadata: [String: String]
+    /// The version, on a versioned bucket.
+    public var versionID: String?
 
     /// Makes a summary.
-    public init(etag: String, sizeBytes: UInt64, lastModified: UnixTime, metadata: [String: String]) {
+    public init(
+        etag: String, sizeBytes: UInt64, lastModified: UnixTime, metadata: [String: String], versionID: String? = nil
+    ) {
+        self.versionID = versionID
         self.etag = etag
         self.sizeBytes = sizeBytes
         self.lastModified = lastModified

@@ -1,0 +1,255 @@
+/// Brings one version of an object under its name on the server (rules U3, U4 and U9).
+struct FileDelivery: Sendable {
+    let plan: PushPlan
+    let server: ServerAccess
+    let target: PushTarget
+    let object: any SourceObject
+
+    /// What came of it.
+    enum Outcome {
+        /// It stands under its name. The hash is nil for a directory; the object is as the last look showed it.
+        case delivered(any SourceObject, sha256: String?)
+        /// It is no longer the current version. Whether something was written under the name all the same.
+        case superseded(hasReplaced: Bool)
+    }
+
+    /// What the store says of the object, asked again: nil when there is none.
+    typealias Look = @Sendable () async throws(PushFailure) -> (any SourceObject)?
+
+    /// How often a temporary name may be taken already: it holds random bits.
+    private static let maximumNames = 3
+
+    /// Delivers it. The server is connected to while the store begins to answer.
+    /// - Parameter isCurrent: whether what a look showed is the version to be sent.
+    func run(
+        look: @escaping Look, isCurrent: (ObjectSummary) -> Bool
+    ) async throws(PushFailure) -> Outcome {
+        guard case .file(let name) = target.path.kind else { return try await makeDirectory() }
+        async let opened = result { () throws(Fault) in try await open() }
+        let (destination, number) = try await connected()
+        do throws(Fault) {
+            guard let content = try await opened.get() else { return .superseded(hasReplaced: false) }
+            guard destination.canReplace else {
+                return try await writeInPlace(content, destination, because: nil)
+            }
+            return try await writeAndReplace(content, name, destination, look, isCurrent)
+        } catch {
+            if case .server(let failure) = error, failure.reason == .connectionLost { await server.lost(number) }
+            throw error.failure
+        }
+    }
+
+    // MARK: The usual way
+
+    private func writeAndReplace(
+        _ content: any ObjectContent, _ name: RemoteName, _ destination: any RemoteDestination, _ look: @escaping Look,
+        _ isCurrent: (ObjectSummary) -> Bool
+    ) async throws(Fault) -> Outcome {
+        let temporary: (path: RemotePath, writer: any RemoteFileWriter)
+        do throws(RemoteFailure) {
+            temporary = try await createTemporary(name, destination)
+        } catch {
+            // It may be the name that is refused.
+            guard plan.allowsInPlace, error.reason == .denied || error.reason == .failed else { throw .server(error) }
+            return try await writeInPlace(content, destination, because: error)
+        }
+        let (path, writer) = temporary
+        do throws(Fault) {
+            try await copy(content, to: writer)
+            // The last look before the rename is on its way while the server takes the last bytes (rule U4).
+            async let now = result { () throws(Fault) in
+                do throws(PushFailure) { return try await look() } catch { throw .look(error) }
+            }
+            try await onServer { () throws(RemoteFailure) in
+                try await writer.finish(modified: object.summary.originalTime)
+            }
+            guard let current = try await now.get(), isCurrent(current.summary) else {
+                await discard(path, destination)
+                return .superseded(hasReplaced: false)
+            }
+            let replacement = try await onServer { () throws(RemoteFailure) in
+                try await destination.replaceFile(target.path.path, with: path)
+            }
+            if case .refused(let refusal) = replacement {
+                await discard(path, destination)
+                return try await writeInPlace(nil, destination, because: refusal)
+            }
+            return .delivered(current, sha256: await content.sha256)
+        } catch {
+            await writer.close()
+            await discard(path, destination)
+            if case .store(let failure) = error, Self.meansSuperseded(failure) {
+                return .superseded(hasReplaced: false)
+            }
+            throw error
+        }
+    }
+
+    /// Makes the temporary file, and the directories only when they turn out to be missing.
+    private func createTemporary(
+        _ name: RemoteName, _ destination: any RemoteDestination
+    ) async throws(RemoteFailure) -> (RemotePath, any RemoteFileWriter) {
+        var hasMadeDirectories = false
+        var namesLeft = Self.maximumNames
+        while true {
+            let path = target.temporaryPath(of: name, randomBits: plan.randomBits())
+            do {
+                return (path, try await destination.createFile(path))
+            } catch {
+                switch error.reason {
+                case .notFound where !hasMadeDirectories:
+                    hasMadeDirectories = true
+                    for directory in target.path.directories { try await destination.makeDirectory(directory) }
+                case .alreadyExists where namesLeft > 1: namesLeft -= 1
+                default: throw error
+                }
+            }
+        }
+    }
+
+    private func copy(_ content: any ObjectContent, to writer: any RemoteFileWriter) async throws(Fault) {
+        var countBytes: UInt64 = 0
+        while let piece = try await inStore({ () throws(StoreFailure) in try await content.next() }) {
+            countBytes += UInt64(piece.count)
+            try await onServer { () throws(RemoteFailure) in try await writer.write(piece) }
+        }
+        guard countBytes == object.summary.sizeBytes else {
+            throw .store(
+                StoreFailure(
+                    .unavailable,
+                    "the object has \(object.summary.sizeBytes) bytes, and the store sent \(countBytes) of it"))
+        }
+    }
+
+    // MARK: Without renaming
+
+    /// The last rung of rule U9: whoever reads the file meanwhile finds a part of it. If it cannot be finished it is
+    /// removed: nothing is better than a half.
+    private func writeInPlace(
+        _ opened: (any ObjectContent)?, _ destination: any RemoteDestination, because refusal: RemoteFailure?
+    ) async throws(Fault) -> Outcome {
+        guard plan.allowsInPlace else { throw .refused(Self.refused(refusal)) }
+        var opened = opened
+        if opened == nil { opened = try await open() }
+        guard let content = opened else { return .superseded(hasReplaced: false) }
+        let writer = try await onServer { () throws(RemoteFailure) in try await overwrite(destination) }
+        do throws(Fault) {
+            try await copy(content, to: writer)
+            try await onServer { () throws(RemoteFailure) in
+                try await writer.finish(modified: object.summary.originalTime)
+            }
+            return .delivered(object, sha256: await content.sha256)
+        } catch {
+            await writer.close()
+            await discard(target.path.path, destination)
+            if case .store(let failure) = error, Self.meansSuperseded(failure) { return .superseded(hasReplaced: true) }
+            throw error
+        }
+    }
+
+    private func overwrite(_ destination: any RemoteDestination) async throws(RemoteFailure) -> any RemoteFileWriter {
+        do {
+            return try await destination.overwriteFile(target.path.path)
+        } catch {
+            guard error.reason == .notFound else { throw error }
+            for directory in target.path.directories { try await destination.makeDirectory(directory) }
+            return try await destination.overwriteFile(target.path.path)
+        }
+    }
+
+    private static func refused(_ refusal: RemoteFailure?) -> String {
+        "the server does not rename files" + (refusal.map { " (\($0.message))" } ?? "")
+            + ", so a file could only be written under its own name, where the partner can find a part of it; "
+            + "if that is acceptable, set SFTP_ALLOW_IN_PLACE=true"
+    }
+
+    // MARK: Directories
+
+    private func makeDirectory() async throws(PushFailure) -> Outcome {
+        let (destination, number) = try await connected()
+        do throws(RemoteFailure) {
+            for directory in target.path.directories { try await destination.makeDirectory(directory) }
+            return .delivered(object, sha256: nil)
+        } catch {
+            if error.reason == .connectionLost { await server.lost(number) }
+            throw Fault.server(error).failure
+        }
+    }
+
+    // MARK: Steps
+
+    private func connected() async throws(PushFailure) -> (any RemoteDestination, number: Int) {
+        do throws(RemoteFailure) {
+            return try await server.destination()
+        } catch {
+            throw Fault.server(error).failure
+        }
+    }
+
+    /// The content; nil when it is no longer the current version.
+    private func open() async throws(Fault) -> (any ObjectContent)? {
+        do throws(StoreFailure) {
+            return try await object.open()
+        } catch {
+            if Self.meansSuperseded(error) { return nil }
+            throw .store(error)
+        }
+    }
+
+    private static func meansSuperseded(_ failure: StoreFailure) -> Bool {
+        failure.reason == .preconditionFailed || failure.reason == .notFound
+    }
+
+    /// Removes what was begun, also when the task is cancelled: nobody else knows its name.
+    private func discard(_ path: RemotePath, _ destination: any RemoteDestination) async {
+        await Task {
+            // What cannot be removed stays, under a name that tells that it is ours.
+            try? await destination.removeFile(path)
+        }.value
+    }
+
+    private func result<Value>(
+        _ operation: @Sendable () async throws(Fault) -> Value
+    ) async -> Result<Value, Fault> {
+        do throws(Fault) {
+            return .success(try await operation())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func onServer<Value>(
+        _ operation: () async throws(RemoteFailure) -> Value
+    ) async throws(Fault) -> Value {
+        do {
+            return try await operation()
+        } catch {
+            throw .server(error)
+        }
+    }
+
+    private func inStore<Value>(_ operation: () async throws(StoreFailure) -> Value) async throws(Fault) -> Value {
+        do {
+            return try await operation()
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// What failed, and on which side.
+    private enum Fault: Error {
+        case server(RemoteFailure)
+        case store(StoreFailure)
+        case look(PushFailure)
+        case refused(String)
+
+        var failure: PushFailure {
+            switch self {
+            case .server(let failure): PushFailure(failure)
+            case .store(let failure): PushFailure(failure)
+            case .look(let failure): failure
+            case .refused(let reason): PushFailure(.refused, reason)
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+/// Pushes one object: look, send, replace, look again, mark (rules U1 to U6, U8).
+///
+/// What must hold however many pushes of the object run at once, and wherever each of them ends: when all have ended,
+/// the newest version stands on the server, and a mark is true. Three things make it so.
+///
+/// - Whoever has replaced the file looks at the object afterwards, and sends again what is newer by then, whatever its
+///   mark says: he may have put an older version over it (rule U5).
+/// - Who ends before that look is tried again by Lambda or from the queue, with the same event. That event names an older
+///   version than the one that is marked, and so the mark is not believed (rule U2). This also holds before the rename:
+///   that another push has marked the version that is being sent ends this one only if its own event would have.
+/// - A mark is set only on the very object that was sent (rule U6).
+struct ObjectPush: Sendable {
+    let plan: PushPlan
+    let objects: any SourceObjects
+    let server: ServerAccess
+    let clock: any Clock
+
+    /// How often an object may be replaced by a newer one while it is pushed, before it is left to the retry queue.
+    private static let maximumVersions = 10
+
+    /// Pushes what the request asks for. Never throws: what becomes of it is the outcome.
+    func run(_ request: PushRequest) async -> PushOutcome {
+        let start = clock.uptimeSeconds
+        do throws(PushFailure) {
+            let target = try plan.target(for: request.key)
+            return try await run(request, to: target, startedAt: start)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func run(
+        _ request: PushRequest, to target: PushTarget, startedAt start: Double
+    ) async throws(PushFailure) -> PushOutcome {
+        let address = ObjectAddress(bucket: request.bucket, key: request.key)
+        // Whether an older version may stand on the server by this push's own doing.
+        var mayHaveReplaced = false
+        var delivered: PushReceipt?
+        for _ in 0..<Self.maximumVersions {
+            guard let object = try await look(address) else {
+                return delivered.map { .delivered($0) } ?? .skipped(.gone)
+            }
+            if !mayHaveReplaced {
+                switch target.decision(for: request, object.summary) {
+                case .nothingToDo(let reason): return .skipped(reason)
+                case .markOnly:
+                    guard try await markOnly(object, target) else { continue }
+                    return .marked
+                case .send: break
+                }
+            }
+            try target.check(object.summary)
+            guard let sent = ETag(object.summary.etag) else {
+                throw PushFailure(.store, "\(address): the store gives it no ETag that can be used")
+            }
+            let isCurrent = { (now: ObjectSummary) in
+                ETag(now.etag) == sent
+                    || (PushDecision.isVersion(sent, of: now)
+                        && (mayHaveReplaced || target.decision(for: request, now) == .send))
+            }
+            let delivery = FileDelivery(plan: plan, server: server, target: target, object: object)
+            switch try await delivery.run(
+                look: { () throws(PushFailure) in try await look(address) }, isCurrent: isCurrent)
+            {
+            case .superseded(let hasReplaced):
+                mayHaveReplaced = mayHaveReplaced || hasReplaced
+            case .delivered(let object, let sha256):
+                mayHaveReplaced = true
+                let receipt = receipt(of: object.summary, sha256, address, target, startedAt: start)
+                delivered = receipt
+                switch try await settle(object, sent, address, target) {
+                case .settled: return .delivered(receipt)
+                case .unmarked(let failure): return .unmarked(receipt, failure)
+                case .superseded: break
+                }
+            }
+        }
+        throw PushFailure(.store, "\(address): it was replaced by a newer version again and again while it was pushed")
+    }
+
+    // MARK: The looks
+
+    private func look(_ address: ObjectAddress) async throws(PushFailure) -> (any SourceObject)? {
+        do throws(StoreFailure) {
+            return try await objects.current(address)
+        } catch {
+            throw PushFailure(error)
+        }
+    }
+
+    private enum Settlement {
+        /// It is marked, or is no longer there.
+        case settled
+        /// It stands on the server and the mark was refused.
+        case unmarked(PushFailure)
+        /// There is a newer one.
+        case superseded
+    }
+
+    /// How often a mark is tried that others get in the way of: other flows mark the same object for their servers.
+    private static let maximumMarks = 5
+
+    /// Marks what stands on the server. Where that fails, and where it is marked already, a look says whether it is
+    /// still the current version (rule U5).
+    private func settle(
+        _ delivered: any SourceObject, _ sent: ETag, _ address: ObjectAddress, _ target: PushTarget
+    ) async throws(PushFailure) -> Settlement {
+        var object = delivered
+        for _ in 0..<Self.maximumMarks {
+            var refusal: StoreFailure?
+            if target.needsMark(object.summary, sent) {
+                do throws(StoreFailure) {
+                    try await object.setMetadata(target.marked(object.summary, at: clock.now))
+                    return .settled
+                } catch {
+                    refusal = error
+                }
+            }
+            let now = try await look(address)
+            switch PushDecision.afterSending(sent, head: now?.summary, destination: target.destination) {
+            case .gone, .settled: return .settled
+            case .sendAgain: return .superseded
+            case .mark:
+                guard let now else { return .settled }
+                if let refusal, !Self.meansSuperseded(refusal) { return .unmarked(PushFailure(unmarked: refusal)) }
+                object = now
+            }
+        }
+        return .superseded
+    }
+
+    /// Marks what an earlier push has delivered (rule U8); false when it is no longer the current version.
+    private func markOnly(_ object: any SourceObject, _ target: PushTarget) async throws(PushFailure) -> Bool {
+        do throws(StoreFailure) {
+            try await object.setMetadata(target.marked(object.summary, at: clock.now))
+            return true
+        } catch {
+            if Self.meansSuperseded(error) { return false }
+            throw PushFailure(unmarked: error)
+        }
+    }
+
+    private static func meansSuperseded(_ failure: StoreFailure) -> Bool {
+        failure.reason == .preconditionFailed || failure.reason == .notFound
+    }
+
+    private func receipt(
+        of summary: ObjectSummary, _ sha256: String?, _ address: ObjectAddress, _ target: PushTarget,
+        startedAt start: Double
+    ) -> PushReceipt {
+        PushReceipt(
+            object: address, path: target.path.path, etag: summary.etag, versionID: summary.versionID,
+            sizeBytes: summary.sizeBytes, sha256: sha256,
+            durationMilliseconds: Int64((clock.uptimeSeconds - start) * 1000))
+    }
+}

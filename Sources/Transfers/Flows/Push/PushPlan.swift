@@ -1,0 +1,117 @@
+/// What a push works with: everything that the settings and the login decide, and the randomness of its names.
+public struct PushPlan: Sendable {
+    /// The server and login, host:port:user, as marks have it (rule P8).
+    public var origin: String
+    /// The directory below which everything goes.
+    public var targetDirectory: RemotePath
+    /// What is cut out of the keys.
+    public var strip: (any KeyStrip)?
+    /// Whether a file may be written under its final name when there is no other way (rule U9).
+    public var allowsInPlace: Bool
+    /// SHA-256 in lower-case hexadecimal.
+    public var sha256: @Sendable ([UInt8]) -> String
+    /// 64 random bits, others at each call.
+    public var randomBits: @Sendable () -> UInt64
+
+    /// Makes a plan.
+    public init(
+        origin: String, targetDirectory: RemotePath, strip: (any KeyStrip)? = nil, allowsInPlace: Bool = false,
+        sha256: @escaping @Sendable ([UInt8]) -> String,
+        randomBits: @escaping @Sendable () -> UInt64 = { UInt64.random(in: 0 ... .max) }
+    ) {
+        self.origin = origin
+        self.targetDirectory = targetDirectory
+        self.strip = strip
+        self.allowsInPlace = allowsInPlace
+        self.sha256 = sha256
+        self.randomBits = randomBits
+    }
+
+    /// Where an object goes.
+    /// - Throws: `.refused` when it can never go anywhere (rule U1).
+    func target(for key: ObjectKey) throws(PushFailure) -> PushTarget {
+        do throws(TargetPathFailure) {
+            let path = try TargetPath(of: key, below: targetDirectory, strip: strip)
+            let identity = Destination.identity(origin: origin, path: path.path)
+            return PushTarget(path: path, destination: Destination(origin: origin, sha256: sha256(identity)))
+        } catch {
+            throw PushFailure(.refused, "\(key): \(error.reason)")
+        }
+    }
+}
+
+/// Where one object goes, and what its mark says of that.
+struct PushTarget: Sendable {
+    let path: TargetPath
+    let destination: Destination
+
+    func decision(for request: PushRequest, _ summary: ObjectSummary) -> PushDecision {
+        PushDecision.decide(request, head: summary, destination: destination)
+    }
+
+    /// Whether the object that was sent lacks the mark for this destination.
+    func needsMark(_ summary: ObjectSummary, _ sent: ETag) -> Bool {
+        PushDecision.afterSending(sent, head: summary, destination: destination) == .mark
+    }
+
+    func marked(_ summary: ObjectSummary, at now: UnixTime) -> [String: String] {
+        SyncMark.marked(summary, as: destination, now: now)
+    }
+
+    /// A name beside the target that no other attempt has.
+    func temporaryPath(of name: RemoteName, randomBits: UInt64) -> RemotePath {
+        path.parent.appending(TemporaryName.name(for: name, randomBits: randomBits))
+    }
+
+    /// - Throws: `.refused` for content under a key that makes a directory.
+    func check(_ summary: ObjectSummary) throws(PushFailure) {
+        do throws(TargetPathFailure) {
+            try path.check(sizeBytes: summary.sizeBytes)
+        } catch {
+            throw PushFailure(.refused, error.reason)
+        }
+    }
+}
+
+/// What became of one request.
+public enum PushOutcome: Sendable {
+    /// The object stands on the server and is marked, or was deleted since.
+    case delivered(PushReceipt)
+    /// The object had been delivered before, and is marked now (rule U8).
+    case marked
+    /// There was nothing to do.
+    case skipped(PushDecision.Reason)
+    /// The object stands on the server and cannot be marked (rule U8).
+    case unmarked(PushReceipt, PushFailure)
+    /// The object was not pushed.
+    case failed(PushFailure)
+}
+
+extension PushFailure {
+    init(_ failure: RemoteFailure) {
+        self.init(failure.reason == .cancelled ? .deadline : .server, failure.message)
+    }
+
+    init(_ failure: StoreFailure) {
+        self.init(failure.reason == .cancelled ? .deadline : .store, failure.message)
+    }
+
+    init(unmarked failure: StoreFailure) {
+        if failure.reason == .cancelled {
+            self.init(.deadline, failure.message)
+        } else {
+            self.init(.unmarked, "it stands on the server and could not be marked: \(failure.message)")
+        }
+    }
+}
+
+extension ObjectSummary {
+    /// The time that the file had where it came from, which tools keep in the metadata `mtime` as seconds since 1970,
+    /// some with a fraction.
+    var originalTime: UnixTime? {
+        guard let text = metadata["mtime"], let whole = text.split(separator: ".", maxSplits: 1).first,
+            let seconds = Int64(whole), seconds >= 0
+        else { return nil }
+        return UnixTime(seconds: seconds)
+    }
+}

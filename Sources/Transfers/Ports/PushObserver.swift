@@ -1,0 +1,75 @@
+/// Hears what happens to each object that is pushed, while it happens: the core library makes log lines and metrics of
+/// it. Called from many tasks at once; must return at once.
+public protocol PushObserver: Sendable {
+    /// An object stands on the server, whole.
+    func delivered(_ receipt: PushReceipt)
+    /// There was nothing to do for an object, and that is no failure.
+    func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason)
+    /// An object could not be pushed or marked.
+    func failed(_ object: ObjectAddress, _ failure: PushFailure)
+    /// Something that the operator should know and that stops nothing.
+    func warning(_ message: String, object: ObjectAddress?)
+}
+
+/// What happened to one object that was delivered.
+public struct PushReceipt: Hashable, Sendable {
+    /// The object.
+    public var object: ObjectAddress
+    /// Where it stands on the server.
+    public var path: RemotePath
+    /// The ETag of what was sent, with its quotes.
+    public var etag: String
+    /// The version that was sent, on a versioned bucket.
+    public var versionID: String?
+    /// The size.
+    public var sizeBytes: UInt64
+    /// SHA-256 of the content in lower-case hexadecimal; nil for a directory.
+    public var sha256: String?
+    /// From the first look at the object to its mark, in milliseconds.
+    public var durationMilliseconds: Int64
+
+    /// Makes a receipt.
+    public init(
+        object: ObjectAddress, path: RemotePath, etag: String, versionID: String? = nil, sizeBytes: UInt64,
+        sha256: String?, durationMilliseconds: Int64
+    ) {
+        self.object = object
+        self.path = path
+        self.etag = etag
+        self.versionID = versionID
+        self.sizeBytes = sizeBytes
+        self.sha256 = sha256
+        self.durationMilliseconds = durationMilliseconds
+    }
+}
+
+/// Why an object could not be pushed.
+public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What a rule, or an alarm, can act on.
+    public enum Reason: String, Sendable, CaseIterable {
+        /// The partner's server refused something, or the connection to it.
+        case server
+        /// The store refused something.
+        case store
+        /// It can never work as it is: only a change of the object, its key, the settings or the server helps.
+        case refused
+        /// It stands on the server and could not be marked (rule U8).
+        case unmarked
+        /// The time was up.
+        case deadline
+    }
+
+    /// What a rule can act on.
+    public var reason: Reason
+    /// What was tried, what the other side answered, and what helps.
+    public var message: String
+
+    /// Makes a failure.
+    public init(_ reason: Reason, _ message: String) {
+        self.reason = reason
+        self.message = message
+    }
+
+    /// The message.
+    public var description: String { message }
+}

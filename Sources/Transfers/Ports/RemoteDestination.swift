@@ -1,0 +1,55 @@
+/// The partner's server, as a push sees it. All operations may be called at once from many tasks; they share one
+/// connection.
+///
+/// Every operation throws `RemoteFailure`. After one of reason `.connectionLost` all further ones fail the same way.
+/// What the server refuses and what that means (rule U9) is found out once and remembered for the connection.
+public protocol RemoteDestination: Sendable {
+    /// False once the server has refused to rename in every way: `replaceFile` then answers `.refused`.
+    var canReplace: Bool { get }
+
+    /// Makes a directory. No error when it is there already, or when the server refuses to make or to show it: then the
+    /// file that is put there shows whether it is usable.
+    func makeDirectory(_ path: RemotePath) async throws(RemoteFailure)
+
+    /// Makes a new file for writing. `.notFound` means that a directory on the way is missing, `.alreadyExists`, where
+    /// the server tells, that something has the name.
+    func createFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter
+
+    /// Opens the file of that name, or a new one, for writing it from its beginning: until `finish`, who reads it finds
+    /// a part of it. Only where nothing else works (rule U9).
+    func overwriteFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter
+
+    /// Gives a file the place of `target`, whatever stands there: in one step where the server can, else by removing
+    /// the older file first. The file at `path` is never removed.
+    ///
+    /// - Returns: `.refused` when the server does not rename at all; the file is then still at `path`.
+    /// - Throws: `.notFound` when the file is no longer at `path`.
+    func replaceFile(_ target: RemotePath, with path: RemotePath) async throws(RemoteFailure) -> Replacement
+
+    /// Removes a file. That it is gone already is no error.
+    func removeFile(_ path: RemotePath) async throws(RemoteFailure)
+}
+
+/// What came of `RemoteDestination.replaceFile`.
+public enum Replacement: Hashable, Sendable {
+    /// The file stands at the target.
+    case done
+    /// The server does not rename; the failure is its answer.
+    case refused(RemoteFailure)
+}
+
+/// A file being written, from its beginning to its end. One caller at a time.
+public protocol RemoteFileWriter: Sendable {
+    /// Hands over the next bytes and returns when there is room for more: what is under way is bounded, and not all of
+    /// it has reached the server. A failure may be that of bytes handed over before.
+    func write(_ bytes: [UInt8]) async throws(RemoteFailure)
+
+    /// Waits for all that was written, sets the modification time, writes the file through to the disk where the
+    /// server can, makes sure of its size, and closes it. What a server cannot do of this, or refuses, it leaves out,
+    /// the writing and closing excepted.
+    /// - Throws: `.changed` when the file does not have the size of what was written.
+    func finish(modified: UnixTime?) async throws(RemoteFailure)
+
+    /// Closes the file without waiting for it. Harmless after `finish` or another call.
+    func close() async
+}

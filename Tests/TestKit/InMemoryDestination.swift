@@ -1,0 +1,198 @@
+import Synchronization
+public import Transfers
+
+/// A connection to an `InMemoryTree` that files are written over. It passes `RemoteDestinationContract`.
+///
+/// Every step that a real server takes by itself passes the tap: operations as `remote.<operation>`, and replacing a
+/// file also as `remote.rename` and `remote.removeTarget`.
+public final class InMemoryDestination: RemoteDestination {
+    /// What servers do differently.
+    public struct Behaviour: Sendable {
+        /// A rename never replaces, so the older file has to be removed first.
+        public var renamesWithoutReplacing = false
+        /// Renaming is refused altogether.
+        public var refusesRenames: RemoteFailure.Reason?
+        /// Making files of other names than these is refused.
+        public var refusesNames: @Sendable (RemotePath) -> Bool = { _ in false }
+        /// Directories are neither made nor shown.
+        public var refusesDirectories = false
+        /// So many bytes fit on the disk; nil for no limit.
+        public var freeBytes: Int?
+
+        /// A server like OpenSSH's.
+        public init() {}
+    }
+
+    let files: InMemoryRemoteFiles
+    let behaviour: Behaviour
+    private var tree: InMemoryTree { files.tree }
+    private let hasRefused = Mutex(false)
+
+    /// See `RemoteDestination`.
+    public var canReplace: Bool { !hasRefused.withLock { $0 } }
+
+    /// Connects.
+    public init(_ tree: InMemoryTree, behaviour: Behaviour = Behaviour(), tap: PortTap = PortTap()) {
+        files = InMemoryRemoteFiles(tree, tap: tap)
+        self.behaviour = behaviour
+    }
+
+    /// Cuts the connection: everything on it fails from now on.
+    public func loseConnection() { files.loseConnection() }
+
+    /// What has been counted so far.
+    public var counters: InMemoryRemoteFiles.Counters { files.counters }
+
+    /// See `RemoteDestination`.
+    public func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
+        if behaviour.refusesDirectories { return }
+        try await files.makeDirectory(path)
+    }
+
+    /// See `RemoteDestination`.
+    public func createFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter {
+        try await open("createFile", path, isNew: true)
+    }
+
+    /// See `RemoteDestination`.
+    public func overwriteFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter {
+        try await open("overwriteFile", path, isNew: false)
+    }
+
+    private func open(
+        _ operation: String, _ path: RemotePath, isNew: Bool
+    ) async throws(RemoteFailure) -> any RemoteFileWriter {
+        try await files.perform(operation, path) { () throws(RemoteFailure) in
+            if behaviour.refusesNames(path) { throw RemoteFailure(.denied, "\(operation) \(path): refused") }
+            let time = tree.clock.now
+            let made: Result<InMemoryTree.Identity, RemoteFailure> = tree.state.withLock { state in
+                guard let (parent, name) = state.findParent(path) else {
+                    return .failure(RemoteFailure(.notFound, "\(operation) \(path): no such file"))
+                }
+                if let identity = state.entry(name, of: parent) {
+                    guard !isNew, case .file = state.nodes[identity]?.content else {
+                        return .failure(RemoteFailure(.alreadyExists, "\(operation) \(path): it is there already"))
+                    }
+                    state.nodes[identity]?.content = .file([])
+                    return .success(identity)
+                }
+                let identity = state.make(InMemoryTree.Node(content: .file([]), modified: time))
+                state.setEntry(name, of: parent, to: identity)
+                return .success(identity)
+            }
+            return InMemoryWriter(destination: self, path: path, identity: try made.get())
+        }
+    }
+
+    /// See `RemoteDestination`.
+    public func replaceFile(
+        _ target: RemotePath, with path: RemotePath
+    ) async throws(RemoteFailure) -> Replacement {
+        try await files.perform("replaceFile", target) { () throws(RemoteFailure) in
+            guard files.look(at: path) != nil else {
+                throw RemoteFailure(.notFound, "rename \(path) to \(target): no such file")
+            }
+            if let reason = behaviour.refusesRenames {
+                hasRefused.withLock { $0 = true }
+                return .refused(RemoteFailure(reason, "rename \(path) to \(target): refused"))
+            }
+            if behaviour.renamesWithoutReplacing {
+                try await renameAfterRemoving(path, to: target)
+            } else {
+                try await files.step(.before, "rename", target)
+                try files.rename(path, to: target, replacing: true)
+            }
+            return .done
+        }
+    }
+
+    /// How often the place may be taken again between its removal and the rename.
+    private static let maximumRemovals = 10
+
+    private func renameAfterRemoving(_ path: RemotePath, to target: RemotePath) async throws(RemoteFailure) {
+        for _ in 0..<Self.maximumRemovals {
+            try await files.step(.before, "rename", target)
+            do {
+                return try files.rename(path, to: target, replacing: false)
+            } catch  where error.reason == .alreadyExists {
+                try await files.step(.before, "removeTarget", target)
+                tree.remove(target)
+            }
+        }
+        throw RemoteFailure(.failed, "rename \(path) to \(target): it is taken again and again")
+    }
+
+    /// See `RemoteDestination`.
+    public func removeFile(_ path: RemotePath) async throws(RemoteFailure) { try await files.removeFile(path) }
+
+    fileprivate func append(_ bytes: [UInt8], to identity: InMemoryTree.Identity) throws(RemoteFailure) {
+        let time = tree.clock.now
+        let isFull = tree.state.withLock { state in
+            guard case .file(var content) = state.nodes[identity]?.content else { return true }
+            if let free = behaviour.freeBytes, content.count + bytes.count > free { return true }
+            state.nodes[identity]?.content = .special
+            content += bytes
+            state.nodes[identity]?.content = .file(content)
+            state.nodes[identity]?.modified = time
+            return false
+        }
+        if isFull { throw RemoteFailure(.failed, "write: failure") }
+    }
+
+    fileprivate func setTime(_ time: UnixTime, of identity: InMemoryTree.Identity) {
+        tree.state.withLock { $0.nodes[identity]?.modified = time }
+    }
+
+    fileprivate func sizeBytes(of identity: InMemoryTree.Identity) -> Int {
+        tree.state.withLock { state in
+            if case .file(let bytes) = state.nodes[identity]?.content { bytes.count } else { 0 }
+        }
+    }
+}
+
+private final class InMemoryWriter: RemoteFileWriter {
+    private struct State {
+        var writtenBytes = 0
+        var isClosed = false
+    }
+
+    private let destination: InMemoryDestination
+    private let path: RemotePath
+    private let identity: InMemoryTree.Identity
+    private let state = Mutex(State())
+
+    init(destination: InMemoryDestination, path: RemotePath, identity: InMemoryTree.Identity) {
+        self.destination = destination
+        self.path = path
+        self.identity = identity
+        destination.files.state.withLock { $0.counters.openFiles += 1 }
+    }
+
+    func write(_ bytes: [UInt8]) async throws(RemoteFailure) {
+        try await destination.files.perform("write", path) { () throws(RemoteFailure) in
+            if state.withLock({ $0.isClosed }) { throw RemoteFailure(.failed, "write \(path): it is closed") }
+            try destination.append(bytes, to: identity)
+            state.withLock { $0.writtenBytes += bytes.count }
+        }
+    }
+
+    func finish(modified: UnixTime?) async throws(RemoteFailure) {
+        noteClosed()
+        try await destination.files.perform("finish", path) { () throws(RemoteFailure) in
+            if let modified { destination.setTime(modified, of: identity) }
+            guard destination.sizeBytes(of: identity) == state.withLock({ $0.writtenBytes }) else {
+                throw RemoteFailure(.changed, "write \(path): the size is another")
+            }
+        }
+    }
+
+    func close() async { noteClosed() }
+
+    private func noteClosed() {
+        let isFirst = state.withLock { state in
+            defer { state.isClosed = true }
+            return !state.isClosed
+        }
+        if isFirst { destination.files.state.withLock { $0.counters.openFiles -= 1 } }
+    }
+}

@@ -1,0 +1,53 @@
+import TestKit
+
+@testable import Transfers
+
+/// A bucket, a server and pushes between them, in memory.
+final class PushWorld: Sendable {
+    /// What the bucket and the server do differently.
+    struct Behaviour: Sendable {
+        var source = InMemorySourceObjects.Behaviour()
+        var server = InMemoryDestination.Behaviour()
+        var allowsInPlace = false
+    }
+
+    static let bucket = "bucket"
+    let clock = ManualClock()
+    let store: InMemoryObjectStore
+    let tree: InMemoryTree
+    let behaviour: Behaviour
+    private let random = SeededBits()
+
+    init(_ behaviour: Behaviour = Behaviour()) {
+        self.behaviour = behaviour
+        store = InMemoryObjectStore(clock: clock)
+        tree = InMemoryTree(clock: clock)
+    }
+
+    var plan: PushPlan {
+        PushPlan(
+            origin: "host:22:user", targetDirectory: "/in", allowsInPlace: behaviour.allowsInPlace,
+            sha256: ReferenceSHA256.hexadecimal, randomBits: { [random] in random.next() })
+    }
+
+    /// A push of one object, in a function of its own.
+    func push(_ key: String, event content: [UInt8]? = nil, tap: PortTap = PortTap()) async -> PushOutcome {
+        guard let key = ObjectKey(key) else { return .failed(PushFailure(.refused, "no key")) }
+        let objects = InMemorySourceObjects(store.client(tap: tap), behaviour: behaviour.source)
+        let server = ServerAccess { [tree, behaviour] () throws(RemoteFailure) in
+            InMemoryDestination(tree, behaviour: behaviour.server, tap: tap)
+        }
+        let etag = content.flatMap { ETag(InMemoryObjectStore.etag(of: $0)) }
+        let event = ObjectEvent(bucket: Self.bucket, key: key, etag: etag)
+        return await ObjectPush(plan: plan, objects: objects, server: server, clock: clock).run(PushRequest(event))
+    }
+
+    /// Whether the current object carries a mark of its content for the path.
+    func isMarked(_ key: String, at path: RemotePath) -> Bool {
+        guard let object = store.current(key), let mark = SyncMark(metadata: object.metadata) else { return false }
+        let identity = Destination.identity(origin: plan.origin, path: path)
+        let destination = Destination(origin: plan.origin, sha256: ReferenceSHA256.hexadecimal(identity))
+        guard let sent = ETag(InMemoryObjectStore.etag(of: object.bytes)) else { return false }
+        return mark.counts(for: destination) && mark.etags.contains(sent)
+    }
+}
