@@ -10,6 +10,8 @@ struct PullFixture: Sendable {
     let store: InMemoryObjectStore
     let observer = RecordingObserver()
     var plan: PullPlan
+    /// Decides what is purged first; goes on from run to run.
+    let random = SharedRandom(seed: 1)
     var behaviour = InMemoryRemoteFiles.Behaviour()
 
     /// The age of what the partner has put before the test begins.
@@ -49,7 +51,10 @@ struct PullFixture: Sendable {
     func pull(tap: PortTap = PortTap(), gauge: ByteGauge? = nil) -> Pull {
         let files = InMemoryRemoteFiles(tree, behaviour: behaviour, tap: tap, gauge: gauge)
         let client = store.client(tap: tap, gauge: gauge)
-        let flow = PullFlow(plan: plan, files: files, store: client, clock: clock, observer: observer)
+        let random = random
+        let flow = PullFlow(plan: plan, files: files, store: client, clock: clock, observer: observer) {
+            random.int(in: 0...($0 - 1))
+        }
         return Pull(flow: flow, files: files)
     }
 

@@ -9,17 +9,20 @@ public struct PullFlow: Sendable {
     private let store: any ObjectStore
     private let clock: any Clock
     private let observer: any TransferObserver
+    private let random: @Sendable (Int) -> Int
 
     /// Makes a flow.
+    /// - Parameter random: gives a number from 0 up to, and without, its argument; decides whose `.done` is purged first.
     public init(
         plan: PullPlan, files: any RemoteFiles, store: any ObjectStore, clock: any Clock,
-        observer: any TransferObserver
+        observer: any TransferObserver, random: @escaping @Sendable (Int) -> Int = { Int.random(in: 0..<$0) }
     ) {
         self.plan = plan
         self.files = files
         self.store = store
         self.clock = clock
         self.observer = observer
+        self.random = random
     }
 
     /// Runs once over the tree. Cancelling the task cuts off what is under way, in an orderly way; the summary comes
@@ -27,19 +30,21 @@ public struct PullFlow: Sendable {
     public func run() async -> PullSummary {
         let ledger = PullLedger(plan: plan, clock: clock, observer: observer)
         let queue = BoundedQueue<Candidate>(limit: PullPlan.maximumWaitingFiles)
-        let walk = TreeWalk(plan: plan, files: files, clock: clock, ledger: ledger, queue: queue)
+        let withDone = DoneDirectories(limitBytes: plan.maximumDoneDirectoryBytes, random: random)
+        let walk = TreeWalk(
+            plan: plan, files: files, clock: clock, ledger: ledger, queue: queue, withDone: withDone)
         let transfer = FileTransfer(
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
             budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
             openFiles: OpenFiles(files, plan: plan))
 
-        async let walked = walk.run()
+        async let walked: Void = walk.run()
         await withDiscardingTaskGroup { group in
             for _ in 0..<plan.maximumFilesInFlight {
                 group.addTask { await work(queue, ledger, transfer) }
             }
         }
-        let withDone = await walked
+        await walked
         let purge = Purge(plan: plan, files: files, store: store, clock: clock, ledger: ledger)
         await purge.run(withDone)
         return ledger.summary

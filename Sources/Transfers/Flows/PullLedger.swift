@@ -66,6 +66,16 @@ final class PullLedger: Sendable {
         state.withLock { $0.summary.isListingComplete = false }
     }
 
+    /// A directory was found and is not listed: too many others were waiting.
+    func leftUnlisted(_ path: RemotePath) {
+        remaining()
+        listingCutShort()
+        warningOnce(
+            "directories are left to a later run, which can leave the same ones or others",
+            because: "too many wait to be listed, at too many levels; SFTP_EXCLUDE and SFTP_SOURCE_DIR can divide the "
+                + "tree between functions", path: path)
+    }
+
     func purged(_ path: RemotePath) {
         state.withLock { $0.summary.purged += 1 }
         observer.purged(path)

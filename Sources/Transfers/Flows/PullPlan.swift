@@ -19,6 +19,10 @@ public struct PullPlan: Sendable {
     public var maximumFilesInFlight = 128
     /// How many directories are listed at once.
     public var maximumDirectoriesInFlight = 16
+    /// How many bytes the directories may take that wait to be listed.
+    public var maximumWaitingDirectoryBytes = 8 * 1024 * 1024
+    /// How many bytes the directories may take whose `.done` waits for the purge.
+    public var maximumDoneDirectoryBytes = 8 * 1024 * 1024
 
     /// Makes a plan.
     public init(
@@ -43,10 +47,22 @@ public struct PullPlan: Sendable {
         return min(maximumDirectoriesInFlight, max(1, handles / Self.listingShare))
     }
 
+    /// How many listings that make room in `DirectoryStack` are open one inside the other.
+    private static let maximumInlineDepth = 4
+    /// The share of the server's handles that those listings may have: one in so many, and at least one.
+    private static let inlineShare = 16
+
+    /// How many directories are open at once besides, to make room for those that wait.
+    func maximumInlineDepth(handles: Int?) -> Int {
+        guard let handles else { return Self.maximumInlineDepth }
+        return min(Self.maximumInlineDepth, max(1, handles / Self.inlineShare))
+    }
+
     /// How many files are open at once beside them: at least one.
     func maximumOpenFiles(handles: Int?) -> Int {
         guard let handles else { return maximumFilesInFlight }
-        return min(maximumFilesInFlight, max(1, handles - maximumOpenDirectories(handles: handles)))
+        let directories = maximumOpenDirectories(handles: handles) + maximumInlineDepth(handles: handles)
+        return min(maximumFilesInFlight, max(1, handles - directories))
     }
 
     /// How deep below the source directory directories are entered: real trees are not deeper, and a server that
@@ -54,8 +70,6 @@ public struct PullPlan: Sendable {
     public static let maximumDepth = 64
     /// The longest path that is followed, in bytes; Linux has the same limit.
     public static let maximumPathBytes = 4096
-    /// How many directories may wait to be listed.
-    public static let maximumWaitingDirectories = 100_000
     /// How many listed files may wait for a worker: the listing runs ahead by no more.
     public static let maximumWaitingFiles = 1024
 }

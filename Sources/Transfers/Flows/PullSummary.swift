@@ -10,7 +10,8 @@ public struct PullSummary: Sendable, Hashable, Encodable {
     public var purged = 0
     /// Things that failed.
     public var failed = 0
-    /// Files that were found and not begun, or cut off, because the time was up: the next run takes them.
+    /// Files that were found and not begun, or cut off, because the time was up: the next run takes them. And
+    /// directories that were found and not listed, because too many others were waiting.
     public var remaining = 0
     /// Whether the whole tree was listed. When not, `remaining` counts only what had been found.
     public var isListingComplete = true

@@ -13,8 +13,14 @@ struct Purge: Sendable {
     private static let marginSeconds = 5.0
 
     /// Goes through these directories' `.done`. What cannot be removed stays and is warned of: it fails nothing.
-    func run(_ directories: [SourceDirectory]) async {
+    func run(_ withDone: DoneDirectories) async {
         guard plan.retentionDays > 0 else { return }
+        let (directories, droppedCount) = withDone.drawn()
+        if droppedCount > 0 {
+            ledger.warning(
+                "\(droppedCount) of \(directories.count + droppedCount) directories with a .done are not looked at in "
+                    + "this run; each run looks at others, as chance has it")
+        }
         let cutoff = clock.now + -plan.retentionDays * Self.secondsPerDay
         let maximumAtOnce = min(Self.maximumAtOnce, plan.maximumOpenDirectories(handles: files.maximumOpenHandles))
         await withTaskGroup(of: Void.self) { group in

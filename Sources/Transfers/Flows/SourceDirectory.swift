@@ -3,10 +3,12 @@ import Synchronization
 /// A directory of the tree while it is pulled: where it is, and its `.done`, which is made when first needed.
 final class SourceDirectory: Sendable {
     let path: RemotePath
-    /// The path below the source directory: empty for that one itself.
-    let relative: [UInt8]
     let depth: Int
-    let done: RemotePath
+    /// Where in the path that part begins which lies below the source directory.
+    private let relativeStart: Int
+
+    /// What one costs besides the bytes of its path: the object, the array's head, its places in a growing stack.
+    private static let overheadBytes = 160
 
     private enum Making {
         case notBegun
@@ -16,19 +18,34 @@ final class SourceDirectory: Sendable {
 
     private let making = Mutex(Making.notBegun)
 
-    init(path: RemotePath, relative: [UInt8] = [], depth: Int = 0) {
+    /// The source directory itself.
+    init(source path: RemotePath) {
         self.path = path
-        self.relative = relative
-        self.depth = depth
-        done = path.appending(.done)
+        depth = 0
+        relativeStart = path.appending(.done).bytes.count - RemoteName.done.bytes.count
     }
+
+    private init(path: RemotePath, depth: Int, relativeStart: Int) {
+        self.path = path
+        self.depth = depth
+        self.relativeStart = relativeStart
+    }
+
+    /// The path below the source directory: empty for that one itself.
+    var relative: ArraySlice<UInt8> { path.bytes.dropFirst(relativeStart) }
+
+    /// Its `.done`. There can be very many directories: this is made when it is needed.
+    var done: RemotePath { path.appending(.done) }
+
+    /// About how many bytes of memory it takes.
+    var costBytes: Int { path.bytes.count + Self.overheadBytes }
 
     func relativePath(of name: RemoteName) -> [UInt8] {
         relative.isEmpty ? name.bytes : relative + [UInt8(ascii: "/")] + name.bytes
     }
 
     func subdirectory(_ name: RemoteName) -> SourceDirectory {
-        SourceDirectory(path: path.appending(name), relative: relativePath(of: name), depth: depth + 1)
+        SourceDirectory(path: path.appending(name), depth: depth + 1, relativeStart: relativeStart)
     }
 
     /// The listing has shown that `.done` is there.

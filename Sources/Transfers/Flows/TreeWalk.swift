@@ -9,78 +9,62 @@ struct Candidate: Sendable {
 }
 
 /// Lists the tree, several directories at once, and hands every file that is to be taken to the queue. When the queue
-/// is full the listing waits, so memory does not grow with the tree.
+/// is full the listing waits, and directories wait in a bounded stack, so memory does not grow with the tree.
 struct TreeWalk: Sendable {
     let plan: PullPlan
     let files: any RemoteFiles
     let clock: any Clock
     let ledger: PullLedger
     let queue: BoundedQueue<Candidate>
+    /// The directories that have a `.done`, for the purge.
+    let withDone: DoneDirectories
 
-    /// What one directory showed besides files.
-    private struct Found: Sendable {
-        var subdirectories: [SourceDirectory] = []
-        var done: SourceDirectory?
+    /// Where a directory stands that is listed.
+    private struct Place {
+        let directory: SourceDirectory
+        let stack: DirectoryStack
+        /// How many of the listings open from it upwards are there to make room in the stack.
+        let inlineDepth: Int
     }
 
     /// Lists everything, and finishes the queue.
-    /// - Returns: the directories that have a `.done`, for the purge.
-    func run() async -> [SourceDirectory] {
+    func run() async {
         defer { queue.finish() }
-        var waiting = [SourceDirectory(path: plan.sourceDirectory)]
-        var withDone: [SourceDirectory] = []
-        await withTaskGroup(of: Found.self) { group in
-            var underWay = 0
-            while true {
-                if ledger.isStopped && !waiting.isEmpty {
-                    ledger.listingCutShort()
-                    waiting = []
-                }
-                // The last found is listed first: the tree is walked in depth, and few directories wait.
-                while underWay < plan.maximumOpenDirectories(handles: files.maximumOpenHandles),
-                    let directory = waiting.popLast()
-                {
-                    underWay += 1
-                    group.addTask { await list(directory) }
-                }
-                guard let found = await group.next() else { break }
-                underWay -= 1
-                if let done = found.done, withDone.count < PullPlan.maximumWaitingDirectories { withDone.append(done) }
-                waiting += found.subdirectories
-                if waiting.count > PullPlan.maximumWaitingDirectories {
-                    ledger.listingCutShort()
-                    ledger.warning(
-                        "more than \(PullPlan.maximumWaitingDirectories) directories wait to be listed; "
-                            + "the rest of them is left to the next run")
-                    waiting.removeLast(waiting.count - PullPlan.maximumWaitingDirectories)
+        let stack = DirectoryStack(
+            SourceDirectory(source: plan.sourceDirectory), limitBytes: plan.maximumWaitingDirectoryBytes
+        ) { [plan, files] in plan.maximumOpenDirectories(handles: files.maximumOpenHandles) }
+        await withDiscardingTaskGroup { group in
+            for _ in 0..<plan.maximumDirectoriesInFlight {
+                group.addTask {
+                    while let directory = await stack.next() {
+                        await list(Place(directory: directory, stack: stack, inlineDepth: 0))
+                        stack.ended()
+                    }
                 }
             }
         }
-        return withDone
     }
 
-    private func list(_ directory: SourceDirectory) async -> Found {
-        var found = Found()
+    private func list(_ place: Place) async {
+        guard !ledger.isStopped else { return ledger.listingCutShort() }
         let listing: any RemoteListing
         do {
-            listing = try await files.openDirectory(directory.path)
+            listing = try await files.openDirectory(place.directory.path)
         } catch {
-            note(error, in: directory)
-            return found
+            return note(error, in: place.directory)
         }
         do {
             while let entries = try await listing.next() {
-                for entry in entries { await take(entry, of: directory, into: &found) }
+                for entry in entries { await take(entry, at: place) }
                 if ledger.isStopped {
                     ledger.listingCutShort()
                     break
                 }
             }
         } catch {
-            note(error, in: directory)
+            note(error, in: place.directory)
         }
         await listing.close()
-        return found
     }
 
     /// A directory that vanished while the tree was listed is none of our failures; the source directory itself is.
@@ -93,7 +77,8 @@ struct TreeWalk: Sendable {
         }
     }
 
-    private func take(_ entry: RemoteEntry, of directory: SourceDirectory, into found: inout Found) async {
+    private func take(_ entry: RemoteEntry, at place: Place) async {
+        let directory = place.directory
         switch entry {
         case .refused(let bytes):
             // Shown as it came, joined to the directory only for people: this path is never sent anywhere.
@@ -104,7 +89,7 @@ struct TreeWalk: Sendable {
             guard let attributes = await resolved(attributes, at: path) else { return }
             switch attributes.kind {
             case .file: await takeFile(name, attributes.version, of: directory)
-            case .directory: takeDirectory(name, of: directory, into: &found)
+            case .directory: await takeDirectory(name, at: place)
             case .symbolicLink: ledger.left(path, because: .skipped(.symbolicLink))
             case .special: ledger.left(path, because: .skipped(.special))
             case .unknown: ledger.left(path, because: .skipped(.kindUnknown))
@@ -146,14 +131,15 @@ struct TreeWalk: Sendable {
         }
     }
 
-    private func takeDirectory(_ name: RemoteName, of directory: SourceDirectory, into found: inout Found) {
+    private func takeDirectory(_ name: RemoteName, at place: Place) async {
+        let directory = place.directory
         if name == .done {
             directory.doneExists()
-            if plan.retentionDays > 0 { found.done = directory }
+            if plan.retentionDays > 0 { withDone.add(directory) }
             return
         }
         let below = directory.subdirectory(name)
-        guard plan.selection.entersDirectory(relative: below.relative) else {
+        guard plan.selection.entersDirectory(relative: Array(below.relative)) else {
             ledger.left(below.path, because: .skipped(.excluded))
             return
         }
@@ -164,6 +150,25 @@ struct TreeWalk: Sendable {
             ledger.failed(below.path, "directories are entered no further than \(limit)")
             return
         }
-        found.subdirectories.append(below)
+        await enter(below, at: place)
+    }
+
+    /// Has a directory listed, sooner or later.
+    private func enter(_ below: SourceDirectory, at place: Place) async {
+        func listInline(_ directory: SourceDirectory) async {
+            await list(Place(directory: directory, stack: place.stack, inlineDepth: place.inlineDepth + 1))
+            if place.inlineDepth == 0 { place.stack.madeRoom() }
+        }
+        while true {
+            let maximumInlineDepth = plan.maximumInlineDepth(handles: files.maximumOpenHandles)
+            let placement = await place.stack.place(
+                below, inlineDepth: place.inlineDepth, maximumInlineDepth: maximumInlineDepth)
+            switch placement {
+            case .waits: return
+            case .listFirst(let other): await listInline(other)
+            case .listNow: return await listInline(below)
+            case .left: return ledger.leftUnlisted(below.path)
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ public struct RemotePath: Hashable, Sendable, CustomStringConvertible {
     /// Makes a path from bytes. Repeated slashes and slashes at the end are dropped; nothing else is interpreted.
     public init(bytes: some Sequence<UInt8>) {
         var clean: [UInt8] = []
+        clean.reserveCapacity(bytes.underestimatedCount)
         for byte in bytes where !(byte == Self.slash && clean.last == Self.slash) { clean.append(byte) }
         if clean.count > 1 && clean.last == Self.slash { clean.removeLast() }
         self.bytes = clean
