@@ -6,6 +6,9 @@ public final class ManualClock: Clock {
     private struct State {
         var now: UnixTime
         var uptimeSeconds: Double
+        var waiting: [Int: (untilUptimeSeconds: Double, continuation: CheckedContinuation<Void, Never>)] = [:]
+        var nextNumber = 0
+        var cancelled: Set<Int> = []
     }
 
     private let state: Mutex<State>
@@ -21,11 +24,45 @@ public final class ManualClock: Clock {
     /// Seconds on a clock that only runs forward.
     public var uptimeSeconds: Double { state.withLock { $0.uptimeSeconds } }
 
-    /// Lets whole seconds pass.
+    /// Lets whole seconds pass, and wakes who has waited long enough.
     public func advance(seconds: Int64) {
-        state.withLock { state in
+        let woken = state.withLock { state in
             state.now = state.now + seconds
             state.uptimeSeconds += Double(seconds)
+            let due = state.waiting.filter { $0.value.untilUptimeSeconds <= state.uptimeSeconds }
+            for number in due.keys { state.waiting[number] = nil }
+            return due.sorted { $0.key < $1.key }.map(\.value.continuation)
+        }
+        for continuation in woken { continuation.resume() }
+    }
+
+    /// When the first of those who wait is due; nil when nobody waits.
+    public var nextDueUptimeSeconds: Double? {
+        state.withLock { $0.waiting.values.map(\.untilUptimeSeconds).min() }
+    }
+
+    /// See `Clock`.
+    public func wait(untilUptimeSeconds time: Double) async {
+        let number = state.withLock { state in
+            defer { state.nextNumber += 1 }
+            return state.nextNumber
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if state.uptimeSeconds >= time || state.cancelled.remove(number) != nil { return true }
+                    state.waiting[number] = (time, continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            let waiter = state.withLock { state in
+                let waiter = state.waiting.removeValue(forKey: number)
+                if waiter == nil { state.cancelled.insert(number) }
+                return waiter
+            }
+            waiter?.continuation.resume()
         }
     }
 

@@ -1,3 +1,4 @@
+import Synchronization
 import TestKit
 
 @testable import Transfers
@@ -17,6 +18,13 @@ final class PushWorld: Sendable {
     let tree: InMemoryTree
     let behaviour: Behaviour
     private let random = SeededBits()
+    private let connectionsCount = Mutex(0)
+    private let looksCount = Mutex(0)
+
+    /// How often a server was connected to.
+    var connections: Int { connectionsCount.withLock { $0 } }
+    /// How often the store was asked for the current object.
+    var looks: Int { looksCount.withLock { $0 } }
 
     init(_ behaviour: Behaviour = Behaviour()) {
         self.behaviour = behaviour
@@ -27,19 +35,28 @@ final class PushWorld: Sendable {
     var plan: PushPlan {
         PushPlan(
             origin: "host:22:user", targetDirectory: "/in", allowsInPlace: behaviour.allowsInPlace,
+            budgetBytes: 8 << 20,
             sha256: ReferenceSHA256.hexadecimal, randomBits: { [random] in random.next() })
     }
 
     /// A push of one object, in a function of its own.
     func push(_ key: String, event content: [UInt8]? = nil, tap: PortTap = PortTap()) async -> PushOutcome {
         guard let key = ObjectKey(key) else { return .failed(PushFailure(.refused, "no key")) }
-        let objects = InMemorySourceObjects(store.client(tap: tap), behaviour: behaviour.source)
-        let server = ServerAccess { [tree, behaviour] () throws(RemoteFailure) in
-            InMemoryDestination(tree, behaviour: behaviour.server, tap: tap)
+        let counting = PortTap { [self] call in
+            if call.operation == "store.current" && call.moment == .before { looksCount.withLock { $0 += 1 } }
+            return await tap.pass(call.moment, call.operation, call.path)
+        }
+        let objects = InMemorySourceObjects(store.client(tap: counting), behaviour: behaviour.source)
+        let server = ServerAccess { [self] () throws(RemoteFailure) in
+            connectionsCount.withLock { $0 += 1 }
+            return InMemoryDestination(tree, behaviour: behaviour.server, tap: counting)
         }
         let etag = content.flatMap { ETag(InMemoryObjectStore.etag(of: $0)) }
         let event = ObjectEvent(bucket: Self.bucket, key: key, etag: etag)
-        return await ObjectPush(plan: plan, objects: objects, server: server, clock: clock).run(PushRequest(event))
+        return await ObjectPush(
+            plan: plan, objects: objects, server: server, budget: ByteBudget(totalBytes: plan.budgetBytes),
+            clock: clock
+        ).run(PushRequest(event))
     }
 
     /// Whether the current object carries a mark of its content for the path.

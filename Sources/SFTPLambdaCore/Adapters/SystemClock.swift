@@ -10,6 +10,11 @@ struct SystemClock: Transfers.Clock {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
     }
 
+    func wait(untilUptimeSeconds time: Double) async {
+        // It throws only when the task is cancelled, and then it is time to return.
+        try? await Task.sleep(for: .seconds(max(0, time - uptimeSeconds)))
+    }
+
     private static func read(_ clock: clockid_t) -> timespec {
         var time = timespec()
         clock_gettime(clock, &time)

@@ -20,4 +20,7 @@ public protocol Clock: Sendable {
 
     /// Seconds on a clock that only runs forward, from any origin.
     var uptimeSeconds: Double { get }
+
+    /// Returns when `uptimeSeconds` has reached the given time, or the task is cancelled.
+    func wait(untilUptimeSeconds time: Double) async
 }

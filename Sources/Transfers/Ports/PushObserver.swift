@@ -3,6 +3,10 @@
 public protocol PushObserver: Sendable {
     /// An object stands on the server, whole.
     func delivered(_ receipt: PushReceipt)
+    /// An object that had been delivered before has its mark now (rule U8).
+    func marked(_ object: ObjectAddress)
+    /// A part of an event needs nothing.
+    func ignored(_ item: IncomingEvent.Ignored)
     /// There was nothing to do for an object, and that is no failure.
     func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason)
     /// An object could not be pushed or marked.
@@ -47,7 +51,9 @@ public struct PushReceipt: Hashable, Sendable {
 public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What a rule, or an alarm, can act on.
     public enum Reason: String, Sendable, CaseIterable {
-        /// The partner's server refused something, or the connection to it.
+        /// The connection to the partner's server could not be opened, or was lost.
+        case connection
+        /// The partner's server refused something.
         case server
         /// The store refused something.
         case store
@@ -57,6 +63,8 @@ public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case unmarked
         /// The time was up.
         case deadline
+        /// A setting or the login cannot be used; nothing was tried.
+        case settings
     }
 
     /// What a rule can act on.

@@ -2,6 +2,7 @@
 struct FileDelivery: Sendable {
     let plan: PushPlan
     let server: ServerAccess
+    let budget: ByteBudget
     let target: PushTarget
     let object: any SourceObject
 
@@ -25,6 +26,9 @@ struct FileDelivery: Sendable {
         look: @escaping Look, isCurrent: (ObjectSummary) -> Bool
     ) async throws(PushFailure) -> Outcome {
         guard case .file(let name) = target.path.kind else { return try await makeDirectory() }
+        let reserved = await budget.reserve(
+            Int(min(object.summary.sizeBytes, UInt64(PushPlan.maximumObjectBytes))))
+        defer { budget.release(reserved) }
         async let opened = result { () throws(Fault) in try await open() }
         let (destination, number) = try await connected()
         do throws(Fault) {
@@ -182,7 +186,7 @@ struct FileDelivery: Sendable {
         do throws(RemoteFailure) {
             return try await server.destination()
         } catch {
-            throw Fault.server(error).failure
+            throw PushFailure(connecting: error)
         }
     }
 

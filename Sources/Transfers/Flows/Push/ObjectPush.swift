@@ -13,6 +13,7 @@ struct ObjectPush: Sendable {
     let plan: PushPlan
     let objects: any SourceObjects
     let server: ServerAccess
+    let budget: ByteBudget
     let clock: any Clock
 
     /// How often an object may be replaced by a newer one while it is pushed, before it is left to the retry queue.
@@ -58,7 +59,7 @@ struct ObjectPush: Sendable {
                     || (PushDecision.isVersion(sent, of: now)
                         && (mayHaveReplaced || target.decision(for: request, now) == .send))
             }
-            let delivery = FileDelivery(plan: plan, server: server, target: target, object: object)
+            let delivery = FileDelivery(plan: plan, server: server, budget: budget, target: target, object: object)
             switch try await delivery.run(
                 look: { () throws(PushFailure) in try await look(address) }, isCurrent: isCurrent)
             {
@@ -70,7 +71,7 @@ struct ObjectPush: Sendable {
                 delivered = receipt
                 switch try await settle(object, sent, address, target) {
                 case .settled: return .delivered(receipt)
-                case .unmarked(let failure): return .unmarked(receipt, failure)
+                case .unmarked(let failure): return .unmarked(receipt, failure, target.destination)
                 case .superseded: break
                 }
             }

@@ -8,6 +8,10 @@ public struct PushPlan: Sendable {
     public var strip: (any KeyStrip)?
     /// Whether a file may be written under its final name when there is no other way (rule U9).
     public var allowsInPlace: Bool
+    /// The bytes that may be in flight at once (decision 4).
+    public var budgetBytes: Int
+    /// How long one object may take; nil for as long as the invocation allows.
+    public var objectTimeoutSeconds: Double?
     /// SHA-256 in lower-case hexadecimal.
     public var sha256: @Sendable ([UInt8]) -> String
     /// 64 random bits, others at each call.
@@ -16,16 +20,23 @@ public struct PushPlan: Sendable {
     /// Makes a plan.
     public init(
         origin: String, targetDirectory: RemotePath, strip: (any KeyStrip)? = nil, allowsInPlace: Bool = false,
-        sha256: @escaping @Sendable ([UInt8]) -> String,
+        budgetBytes: Int, objectTimeoutSeconds: Double? = nil, sha256: @escaping @Sendable ([UInt8]) -> String,
         randomBits: @escaping @Sendable () -> UInt64 = { UInt64.random(in: 0 ... .max) }
     ) {
         self.origin = origin
         self.targetDirectory = targetDirectory
         self.strip = strip
         self.allowsInPlace = allowsInPlace
+        self.budgetBytes = budgetBytes
+        self.objectTimeoutSeconds = objectTimeoutSeconds
         self.sha256 = sha256
         self.randomBits = randomBits
     }
+
+    /// How many objects are pushed at once: enough to fill the line with small ones.
+    static let maximumObjectsInFlight = 16
+    /// What one object holds at the most, between the store and the server.
+    static let maximumObjectBytes = 4 * 1024 * 1024
 
     /// Where an object goes.
     /// - Throws: `.refused` when it can never go anywhere (rule U1).
@@ -82,14 +93,23 @@ public enum PushOutcome: Sendable {
     /// There was nothing to do.
     case skipped(PushDecision.Reason)
     /// The object stands on the server and cannot be marked (rule U8).
-    case unmarked(PushReceipt, PushFailure)
+    case unmarked(PushReceipt, PushFailure, Destination)
     /// The object was not pushed.
     case failed(PushFailure)
 }
 
 extension PushFailure {
     init(_ failure: RemoteFailure) {
-        self.init(failure.reason == .cancelled ? .deadline : .server, failure.message)
+        switch failure.reason {
+        case .cancelled: self.init(.deadline, failure.message)
+        case .connectionLost: self.init(.connection, failure.message)
+        case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed: self.init(.server, failure.message)
+        }
+    }
+
+    /// Whatever kept the connection from being opened, it is not the object.
+    init(connecting failure: RemoteFailure) {
+        self.init(failure.reason == .cancelled ? .deadline : .connection, failure.message)
     }
 
     init(_ failure: StoreFailure) {

@@ -23,7 +23,9 @@ actor ServerAccess {
         } onCancel: {
             attempt.cancel()
         }
-        if case .failure(let failure) = result, failure.reason == .cancelled { lost(mine) }
+        if case .failure(let failure) = result {
+            if failure.reason == .cancelled { lost(mine) } else { isGivenUp = true }
+        }
         return (try result.get(), mine)
     }
 
@@ -40,8 +42,12 @@ actor ServerAccess {
         return attempt
     }
 
+    /// Whether there is no connection, and there will be none.
+    private(set) var isGivenUp = false
+
     /// Notes that the connection of this number is lost. Whoever asks next gets a new one.
     func lost(_ number: Int) {
-        if number == self.number && number < Self.maximumConnections { opening = nil }
+        guard number == self.number else { return }
+        if number < Self.maximumConnections { opening = nil } else { isGivenUp = true }
     }
 }

@@ -1,0 +1,160 @@
+/// Pushes what an event asks for, over one connection, and puts on the retry queue what fails (rules U1 to U8).
+public struct PushFlow: Sendable {
+    private let plan: PushPlan
+    private let objects: any SourceObjects
+    private let server: ServerAccess
+    private let queue: any RetryQueue
+    private let clock: any Clock
+    private let observer: any PushObserver
+
+    /// Makes a flow.
+    /// - Parameter connect: opens a connection to the server; asked only when something is to be sent.
+    public init(
+        plan: PushPlan, objects: any SourceObjects,
+        connect: @escaping @Sendable () async throws(RemoteFailure) -> any RemoteDestination, queue: any RetryQueue,
+        clock: any Clock, observer: any PushObserver
+    ) {
+        self.plan = plan
+        self.objects = objects
+        self.queue = queue
+        self.clock = clock
+        self.observer = observer
+        server = ServerAccess(connect: connect)
+    }
+
+    /// What became of an event.
+    public struct Result: Sendable {
+        /// What was done.
+        public var summary: PushSummary
+        /// The messages of the SQS batch that must come back, because the retry queue did not take what failed of
+        /// them; nil when the function was not invoked with a batch.
+        public var failedItemIDs: [String]?
+
+        /// Whether the invocation must fail, so that Lambda keeps the event: something failed that the retry queue did
+        /// not take, and there is no batch to say it by.
+        public var isFailure: Bool { failedItemIDs == nil && summary.unqueued > 0 }
+    }
+
+    /// Pushes what the event asks for. Cancelling the task cuts off what is under way, in an orderly way; what was not
+    /// finished is queued all the same. Nothing is thrown: what failed is in the result.
+    public func run(_ event: IncomingEvent) async -> Result {
+        let ledger = PushLedger(clock: clock, observer: observer)
+        let push = ObjectPush(
+            plan: plan, objects: objects, server: server, budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock
+        )
+        var unfinished: [RetryEntry] = []
+        await withTaskGroup(of: [RetryEntry].self) { group in
+            var underWay = 0
+            for request in event.requests {
+                if underWay >= PushPlan.maximumObjectsInFlight, let ended = await group.next() {
+                    unfinished += ended
+                    underWay -= 1
+                }
+                underWay += 1
+                group.addTask {
+                    let outcome = await push.runLimited(request)
+                    ledger.note(outcome, of: ObjectAddress(bucket: request.bucket, key: request.key))
+                    return RetryEntry.entries(of: request, outcome, at: clock.now)
+                }
+            }
+            for await ended in group { unfinished += ended }
+        }
+        return await Self.finish(event, unfinished, ledger, queue, clock)
+    }
+
+    /// Puts everything that the event asks for on the retry queue, because nothing can be pushed now: a setting is
+    /// wrong, or the login cannot be had.
+    public static func postpone(
+        _ event: IncomingEvent, because failure: PushFailure, queue: any RetryQueue, clock: any Clock,
+        observer: any PushObserver
+    ) async -> Result {
+        let ledger = PushLedger(clock: clock, observer: observer)
+        let entries = event.requests.flatMap { request in
+            ledger.note(.failed(failure), of: ObjectAddress(bucket: request.bucket, key: request.key))
+            return RetryEntry.entries(of: request, .failed(failure), at: clock.now)
+        }
+        return await finish(event, entries, ledger, queue, clock)
+    }
+
+    private static func finish(
+        _ event: IncomingEvent, _ unfinished: [RetryEntry], _ ledger: PushLedger, _ queue: any RetryQueue,
+        _ clock: any Clock
+    ) async -> Result {
+        ledger.note(event.ignored)
+        var entries = unfinished
+        for failure in event.failures {
+            ledger.failed(failure.error, subject: failure.itemID.map { "message \($0)" } ?? "event")
+            entries.append(
+                RetryEntry(
+                    message: RetryMessage(failure, time: clock.now, attempt: 1),
+                    itemIDs: [failure.itemID].compactMap(\.self)))
+        }
+        let refused = await enqueue(entries, queue, ledger)
+        guard let batch = event.batchItemIDs else { return Result(summary: ledger.summary, failedItemIDs: nil) }
+        let failed = Set(refused.flatMap(\.itemIDs))
+        return Result(summary: ledger.summary, failedItemIDs: batch.filter { failed.contains($0) })
+    }
+
+    /// Sends the messages, also when the task is cancelled: that is when it matters. The queue knows the deadline.
+    /// - Returns: what it did not take.
+    private static func enqueue(
+        _ entries: [RetryEntry], _ queue: any RetryQueue, _ ledger: PushLedger
+    ) async -> [RetryEntry] {
+        guard !entries.isEmpty else { return [] }
+        let failures = await Task { await queue.send(entries.map(\.message)) }.value
+        ledger.queued(entries.count - failures.count)
+        for failure in failures.sorted(by: { $0.key < $1.key }) { ledger.unqueued(failure.value) }
+        return failures.keys.sorted().map { entries[$0] }
+    }
+}
+
+/// A message for the retry queue, and the messages of an SQS batch that it came from.
+struct RetryEntry: Sendable {
+    let message: RetryMessage
+    let itemIDs: [String]
+
+    /// What is left to do of a request; empty when nothing is. One message for each record (rule U7).
+    static func entries(of request: PushRequest, _ outcome: PushOutcome, at time: UnixTime) -> [RetryEntry] {
+        switch outcome {
+        case .delivered, .marked, .skipped: return []
+        case .failed(let failure):
+            return request.events.map { RetryEntry(message: message($0, failure, time), itemIDs: request.itemIDs) }
+        case .unmarked(let receipt, let failure, let destination):
+            // All events of the request have led to this delivery: one mark settles them.
+            let event = ETag(receipt.etag).map { request.newest.delivered($0, to: destination) } ?? request.newest
+            return [RetryEntry(message: message(event, failure, time), itemIDs: request.itemIDs)]
+        }
+    }
+
+    private static func message(_ event: ObjectEvent, _ failure: PushFailure, _ time: UnixTime) -> RetryMessage {
+        RetryMessage(
+            event,
+            because: RetryMessage.Reason(
+                errorClass: failure.reason.rawValue, errorText: failure.message, time: time, attempt: 1))
+    }
+}
+
+extension ObjectPush {
+    /// `run`, cut off when the object takes longer than it may.
+    func runLimited(_ request: PushRequest) async -> PushOutcome {
+        guard let seconds = plan.objectTimeoutSeconds else { return await run(request) }
+        let limit = clock.uptimeSeconds + seconds
+        return await withTaskGroup(of: PushOutcome?.self) { group in
+            group.addTask { await run(request) }
+            group.addTask {
+                await clock.wait(untilUptimeSeconds: limit)
+                return nil
+            }
+            var outcome = PushOutcome.failed(PushFailure(.deadline, "\(request.key): it was cut off"))
+            var isCutOff = false
+            for await ended in group {
+                if let ended { outcome = ended } else { isCutOff = clock.uptimeSeconds >= limit }
+                // Whichever was first, the other one ends now.
+                group.cancelAll()
+            }
+            guard isCutOff, case .failed(let failure) = outcome, failure.reason == .deadline else { return outcome }
+            return .failed(
+                PushFailure(.deadline, "it took longer than SFTP_PUSH_TIMEOUT_SECONDS, \(Int(seconds)) s: \(failure)"))
+        }
+    }
+}

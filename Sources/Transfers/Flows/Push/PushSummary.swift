@@ -1,0 +1,41 @@
+/// What an invocation of push or pushRetry did. Encoded, it is the function's answer.
+public struct PushSummary: Sendable, Hashable, Encodable {
+    /// Objects that stand on the server now by this invocation.
+    public var delivered = 0
+    /// Their bytes.
+    public var bytes: UInt64 = 0
+    /// Objects that had been delivered before and lacked only their mark.
+    public var marked = 0
+    /// Objects and events that needed nothing, by the reason's word.
+    public var skipped: [String: Int] = [:]
+    /// Objects and events that failed.
+    public var failed = 0
+    /// Messages put on the retry queue (rule U7); pushRetry puts none there but those of rule U8.
+    public var queued = 0
+    /// What failed and could not be put on the retry queue either.
+    public var unqueued = 0
+    /// Messages that were received from the retry queue.
+    public var received = 0
+    /// Messages that were handed back because the time was up or the server was lost.
+    public var handedBack = 0
+    /// The first failures, at most `maximumFailures` of them.
+    public var failures: [Failure] = []
+    /// How long it took.
+    public var durationMilliseconds: Int64 = 0
+
+    /// One thing that failed.
+    public struct Failure: Sendable, Hashable, Encodable {
+        /// The object as bucket and key, or the message of the queue.
+        public var subject: String
+        /// Its class: `PushFailure.Reason` or `EventError.Reason`.
+        public var errorClass: String
+        /// What was tried and what the other side answered.
+        public var reason: String
+    }
+
+    /// How many failures are listed one by one.
+    public static let maximumFailures = 100
+
+    /// Makes an empty summary.
+    public init() {}
+}
