@@ -46,6 +46,9 @@ import Transfers
     private func run(_ circumstances: Circumstances, _ seed: UInt64) throws -> String? {
         var fixture = PullFixture()
         fixture.behaviour.pieceBytes = 1000
+        // More workers than files only cost steps.
+        fixture.plan.maximumFilesInFlight = 4
+        fixture.plan.maximumDirectoriesInFlight = 2
         let random = SharedRandom(seed: seed &+ 1_000_003)
         for (place, name) in circumstances.names.enumerated() { fixture.put(name, content(0, place)) }
         if circumstances.hasOlder {
