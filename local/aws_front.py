@@ -2,7 +2,7 @@
 
 - the body has the SHA-256 that was signed (XAmzContentSHA256Mismatch) and that its checksum header says (BadDigest),
 - an aws-chunked body with a trailing checksum is well formed, of the length it says, and has that checksum,
-- a copy's conditions on its source and on its destination,
+- a copy's conditions on its source and on its destination, also those of a part and of an upload's completion,
 - every part of an upload is completed with the checksum it was stored with,
 - a part belongs to an upload that is there,
 - the request is signed for the bucket's region and within 15 minutes of now.
@@ -83,17 +83,8 @@ class Front:
         wanted = request.header("x-amz-copy-source-if-match")
         if wanted is not None and etag_of(bucket, key, version) not in (None, wanted.strip('"')):
             raise precondition_failed("x-amz-copy-source-If-Match")
-        if "partNumber" in request.query:
-            return
-        current = etag_of(request.bucket, request.key)
-        wanted = request.header("if-match")
-        if wanted is not None:
-            if current is None:
-                raise Refusal(404, "NoSuchKey", "The specified key does not exist.")
-            if current != wanted.strip('"'):
-                raise precondition_failed("If-Match")
-        if request.header("if-none-match") == "*" and current is not None:
-            raise precondition_failed("If-None-Match")
+        if "partNumber" not in request.query:
+            check_destination(request)
 
     def list_parts(self, environ, start_response):
         """moto names the root element of this one answer otherwise than S3 does."""
@@ -113,6 +104,7 @@ class Front:
     def check_completion(self, request):
         if request.method != "POST" or "uploadId" not in request.query:
             return
+        check_destination(request)
         upload = request.query["uploadId"][0]
         try:
             root = xml.etree.ElementTree.fromstring(request.body)
@@ -218,6 +210,18 @@ def check_upload(request):
         return
     if request.query["uploadId"][0] not in bucket.multiparts:
         raise Refusal(404, "NoSuchUpload", "The specified upload does not exist.")
+
+
+def check_destination(request):
+    current = etag_of(request.bucket, request.key)
+    wanted = request.header("if-match")
+    if wanted is not None:
+        if current is None:
+            raise Refusal(404, "NoSuchKey", "The specified key does not exist.")
+        if current != wanted.strip('"'):
+            raise precondition_failed("If-Match")
+    if request.header("if-none-match") == "*" and current is not None:
+        raise precondition_failed("If-None-Match")
 
 
 def check_checksum(request, given, digest):

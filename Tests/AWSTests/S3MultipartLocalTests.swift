@@ -140,6 +140,33 @@ import Testing
         #expect(stale?.kind == .preconditionFailed)
     }
 
+    @Test func anUploadIsCompletedOnlyOverTheObjectThatWasSeen() async throws {
+        let address = address()
+        let seen = try await s3.putObject(S3PutRequest(address, content: [[1]]))
+        let upload = try await s3.createMultipartUpload(address)
+        let part = try await s3.uploadPart(upload, number: 1, content: .buffered([[2]]))
+        _ = try await s3.putObject(S3PutRequest(address, content: [[3]]))
+        for conditions in [S3WriteConditions(ifMatch: seen.etag), S3WriteConditions(ifAbsent: true)] {
+            let refused = await failure { () throws(AWSError) in
+                _ = try await s3.completeMultipartUpload(upload, parts: [part], conditions: conditions)
+            }
+            #expect(refused?.kind == .preconditionFailed)
+        }
+        #expect(try await s3.getObject(S3ReadRequest(address)).body.collect(upTo: 9) == [3])
+        try await s3.abortMultipartUpload(upload)
+    }
+
+    @Test func tagsComeBackAsTheyWereStated() async throws {
+        let address = address()
+        let tags = [
+            S3Tag(key: "a b", value: "c+d=e"), S3Tag(key: "empty", value: ""), S3Tag(key: "who", value: "x@y: 1/2_3"),
+        ]
+        _ = try await s3.putObject(S3PutRequest(address, content: [], tagging: S3Tag.queryString(tags)))
+        #expect(try await s3.getObjectTagging(address).sorted { $0.key < $1.key } == tags)
+        _ = try await s3.putObject(S3PutRequest(address, content: []))
+        #expect(try await s3.getObjectTagging(address).isEmpty && S3Tag.queryString([]) == nil)
+    }
+
     @Test func aPartNumberOutOfRangeIsRefusedBeforeItIsSent() async throws {
         for number in [0, 10_001, -1] {
             let error = await failure { () throws(AWSError) in

@@ -12,6 +12,8 @@ public final class InMemoryObjectStore: ObjectStore {
         public var bytes: [UInt8]
         /// User metadata.
         public var metadata: [String: String]
+        /// All else that is said of it, such as `content-type` and `tags`.
+        public var properties: [String: String]
         /// The ETag, with its quotes.
         public var etag: String
         /// The version's name.
@@ -118,9 +120,12 @@ public final class InMemoryObjectStore: ObjectStore {
     public func current(_ key: String) -> Version? { versions(key).last }
 
     /// Stores an object as somebody else does.
-    public func plant(_ key: String, _ bytes: [UInt8], metadata: [String: String] = [:], at time: UnixTime? = nil) {
+    public func plant(
+        _ key: String, _ bytes: [UInt8], metadata: [String: String] = [:], properties: [String: String] = [:],
+        at time: UnixTime? = nil
+    ) {
         guard let key = ObjectKey(key) else { return }
-        add(key, bytes, metadata, etag: nil, time: time)
+        add(key, bytes, metadata, properties, etag: nil, time: time)
     }
 
     /// The ETag of an object that was stored whole.
@@ -221,13 +226,14 @@ public final class InMemoryObjectStore: ObjectStore {
 
     @discardableResult
     func add(
-        _ key: ObjectKey, _ bytes: [UInt8], _ metadata: [String: String], etag: String?, time: UnixTime?
+        _ key: ObjectKey, _ bytes: [UInt8], _ metadata: [String: String], _ properties: [String: String] = [:],
+        etag: String?, time: UnixTime?
     ) -> StoredObject {
         let hash = ReferenceSHA256.hexadecimal(bytes)
         let time = time ?? clock.now
         return shared.state.withLock { state in
             let version = Version(
-                bytes: bytes, metadata: metadata, etag: etag ?? Self.etag(ofSHA256: hash),
+                bytes: bytes, metadata: metadata, properties: properties, etag: etag ?? Self.etag(ofSHA256: hash),
                 versionID: "v\(state.nextNumber)", lastModified: time)
             state.nextNumber += 1
             state.versions[key, default: []].append(version)
@@ -271,7 +277,7 @@ public final class InMemoryObjectStore: ObjectStore {
 
     private func step(_ moment: PortTap.Moment, _ name: String, _ key: ObjectKey) async throws(StoreFailure) {
         switch await tap.pass(moment, "store.\(name)", key.description) {
-        case .proceed, .failRemote, .disconnect: break
+        case .proceed, .failRemote, .failQueue, .disconnect: break
         case .fail, .crash: throw StoreFailure(.unavailable, "\(name) \(key): failed by the test")
         case .failStore(let reason): throw StoreFailure(reason, "\(name) \(key): failed by the test")
         }

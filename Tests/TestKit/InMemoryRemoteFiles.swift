@@ -256,7 +256,7 @@ public final class InMemoryRemoteFiles: RemoteFiles {
     func step(_ moment: PortTap.Moment, _ name: String, _ path: RemotePath) async throws(RemoteFailure) {
         try failIfLost(name, path)
         switch await tap.pass(moment, "remote.\(name)", path.description) {
-        case .proceed, .failStore: break
+        case .proceed, .failStore, .failQueue: break
         case .fail: throw RemoteFailure(.failed, "\(name) \(path): failed by the test")
         case .failRemote(let reason): throw RemoteFailure(reason, "\(name) \(path): failed by the test")
         case .disconnect, .crash: loseConnection()

@@ -64,7 +64,7 @@ public struct InMemorySourceObjects: SourceObjects {
                     throw StoreFailure(.rejected, "copy \(key): MetadataTooLarge")
                 }
                 let etag = objects.behaviour.copiesChangeETags ? "\(current.etag.dropLast())+\"" : current.etag
-                objects.store.add(key, current.bytes, metadata, etag: etag, time: nil)
+                objects.store.add(key, current.bytes, metadata, current.properties, etag: etag, time: nil)
             }
         }
 

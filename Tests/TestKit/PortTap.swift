@@ -33,13 +33,15 @@ public final class PortTap: Sendable {
     public enum Verdict: Sendable {
         /// It goes on.
         case proceed
-        /// It fails, with `.failed` on the partner's server and `.unavailable` in the store.
+        /// It fails, with `.failed` on the partner's server and `.unavailable` in the store and the queue.
         case fail
-        /// It fails so on the partner's server; in the store it goes on.
+        /// It fails so on the partner's server; elsewhere it goes on.
         case failRemote(RemoteFailure.Reason)
-        /// It fails so in the store; on the partner's server it goes on.
+        /// It fails so in the store; elsewhere it goes on.
         case failStore(StoreFailure.Reason)
-        /// The connection to the partner's server is lost for good; an operation of the store goes on.
+        /// It fails so in the queue; elsewhere it goes on.
+        case failQueue(QueueFailure.Reason)
+        /// The connection to the partner's server is lost for good; elsewhere an operation goes on.
         case disconnect
         /// The process ends here: no call through this tap has any effect from now on.
         case crash

@@ -30,6 +30,25 @@ import Transfers
         try await ObjectStoreContract(store: store, bucket: bucket).check(promise)
     }
 
+    @Test(arguments: SourceObjectsContract.Promise.allCases, [false, true])
+    func sourceObjectsKeepPromise(_ promise: SourceObjectsContract.Promise, _ copiesChangeETags: Bool) async throws {
+        let store = InMemoryObjectStore()
+        var behaviour = InMemorySourceObjects.Behaviour()
+        behaviour.copiesChangeETags = copiesChangeETags
+        let bucket = SourceObjectsContract.Bucket(
+            name: "any",
+            put: { store.plant($0.text, $1.bytes, metadata: $1.metadata, properties: $1.properties) },
+            read: { key in
+                store.current(key.text).map {
+                    SourceObjectsContract.Object(bytes: $0.bytes, metadata: $0.metadata, properties: $0.properties)
+                }
+            },
+            remove: { store.remove($0.text) })
+        try await SourceObjectsContract(
+            objects: InMemorySourceObjects(store, behaviour: behaviour), bucket: bucket
+        ).check(promise)
+    }
+
     private func contract(_ behaviour: InMemoryRemoteFiles.Behaviour) -> RemoteFilesContract {
         let tree = InMemoryTree()
         tree.makeDirectory("/work")

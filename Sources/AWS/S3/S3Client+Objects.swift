@@ -30,8 +30,9 @@ extension S3Client {
     }
 
     /// Begins to read an object and returns when its head is here. The body must be read to its end or let go of.
+    /// - Parameter verifiesContent: false for a caller who hashes the content himself, and compares.
     public func getObject(
-        _ request: S3ReadRequest, deadlineUptimeSeconds: Double? = nil
+        _ request: S3ReadRequest, verifiesContent: Bool = true, deadlineUptimeSeconds: Double? = nil
     ) async throws(AWSError) -> (info: S3ObjectInfo, body: S3ObjectBody) {
         let call = try objectCall(
             "GetObject", .get, request.address, query: Self.version(request.versionID),
@@ -46,8 +47,7 @@ extension S3Client {
                 return .malformed("the whole object came for a range of it")
             }
             guard let info = S3ObjectInfo(response.headers) else { return .malformed("the answer has no ETag") }
-            // A checksum of checksums cannot be compared with the bytes.
-            let expected = info.checksumSHA256.flatMap { isWhole && !$0.utf8.contains(UInt8(ascii: "-")) ? $0 : nil }
+            let expected = isWhole && verifiesContent ? info.contentSHA256 : nil
             let body = S3ObjectBody(response.body, address: request.address, expectedSHA256: expected)
             return .success((info, body))
         }
@@ -88,6 +88,25 @@ extension S3Client {
         return try await runXML(call, root: "CopyObjectResult", deadlineUptimeSeconds) { result, headers in
             guard let etag = result.value("ETag") else { return .malformed("the answer has no ETag") }
             return .success(S3StoredObject(etag: etag, versionID: headers["x-amz-version-id"], sha256: nil))
+        }
+    }
+
+    /// The tags of an object, at most ten; empty when it has none.
+    public func getObjectTagging(
+        _ address: S3Address, versionID: String? = nil, deadlineUptimeSeconds: Double? = nil
+    ) async throws(AWSError) -> [S3Tag] {
+        let call = try objectCall(
+            "GetObjectTagging", .get, address, query: [("tagging", nil)] + Self.version(versionID))
+        return try await runXML(call, root: "Tagging", deadlineUptimeSeconds) { result, _ in
+            var tags: [S3Tag] = []
+            for tag in result.all("TagSet").flatMap({ $0.all("Tag") }) {
+                // The text as it stands: white space around it belongs to it.
+                guard let key = tag.all("Key").first?.text, let value = tag.all("Value").first?.text else {
+                    return .malformed("a tag has no key or no value")
+                }
+                tags.append(S3Tag(key: key, value: value))
+            }
+            return .success(tags)
         }
     }
 

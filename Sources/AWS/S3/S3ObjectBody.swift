@@ -31,7 +31,7 @@ public actor S3ObjectBody {
             return piece
         }
         hasEnded = true
-        if let hasher, Text.base64(hasher.finalize()) != expectedSHA256 {
+        if let hasher, Text.hexadecimal(hasher.finalize()) != expectedSHA256 {
             throw failure(.corrupted, "the bytes that arrived do not have the SHA-256 that S3 has")
         }
         return nil

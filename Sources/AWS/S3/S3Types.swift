@@ -79,6 +79,14 @@ public struct S3ObjectLock: Sendable, Hashable {
         self.retainUntil = retainUntil
         self.legalHold = legalHold
     }
+
+    /// The lock without a retention that has ended: S3 refuses to be told of one. The legal hold stays.
+    public func withoutPastRetention(epochSeconds: Double) -> S3ObjectLock {
+        guard let end = retainUntil.flatMap({ Timestamps.parseISO8601($0) }), Double(end) <= epochSeconds else {
+            return self
+        }
+        return S3ObjectLock(legalHold: legalHold)
+    }
 }
 
 /// A range of bytes of an object.
@@ -117,6 +125,34 @@ public struct S3ObjectInfo: Sendable, Hashable {
     public var restore: String?
     /// Everything that a write can restate.
     public var attributes: S3ObjectAttributes
+
+    /// The SHA-256 of the content in lower-case hexadecimal; nil when S3 has none, or that of the parts' checksums alone,
+    /// which cannot be compared with the bytes.
+    public var contentSHA256: String? {
+        guard let checksumSHA256, !checksumSHA256.utf8.contains(UInt8(ascii: "-")) else { return nil }
+        return Text.base64Decoded(checksumSHA256.utf8).map { Text.hexadecimal($0) }
+    }
+}
+
+/// A tag of an object.
+public struct S3Tag: Sendable, Hashable {
+    /// The key.
+    public var key: String
+    /// The value; it may be empty.
+    public var value: String
+
+    /// Makes a tag.
+    public init(key: String, value: String) {
+        self.key = key
+        self.value = value
+    }
+
+    /// Tags in the form of a query string, as requests state them; nil for none.
+    public static func queryString(_ tags: [S3Tag]) -> String? {
+        guard !tags.isEmpty else { return nil }
+        return tags.map { "\(Text.percentEncoded($0.key.utf8))=\(Text.percentEncoded($0.value.utf8))" }
+            .joined(separator: "&")
+    }
 }
 
 /// An object that has been stored.

@@ -36,6 +36,9 @@ public final class SHA256Hasher {
         return digest
     }
 
+    /// A digest in lower-case hexadecimal.
+    public static func hexadecimal(_ digest: [UInt8]) -> String { Text.hexadecimal(digest) }
+
     /// The digest of bytes.
     public static func digest(_ bytes: some Sequence<UInt8>) -> [UInt8] { digest(pieces: [Array(bytes)]) }
 

@@ -11,9 +11,6 @@ final class S3ObjectUpload: ObjectUpload {
         var isComplete = false
     }
 
-    /// How long behind the deadline an upload may still be given up: within what is kept for the answer.
-    private static let abortSeconds = 1.0
-
     private let client: S3Client
     private let upload: S3Upload
     private let deadlineUptimeSeconds: Double?
@@ -64,22 +61,7 @@ final class S3ObjectUpload: ObjectUpload {
 
     func abort() async {
         guard !state.withLock({ $0.isComplete }) else { return }
-        // In a task of its own: also an upload that is given up because its task was cancelled has to be freed.
-        let limit = deadlineUptimeSeconds.map { $0 + Self.abortSeconds }
-        let aborted = Task<AWSError?, Never> { [client, upload] in
-            do throws(AWSError) {
-                try await client.abortMultipartUpload(upload, deadlineUptimeSeconds: limit)
-                return nil
-            } catch {
-                return error
-            }
-        }
-        guard let error = await aborted.value else { return }
-        logger.warning(
-            "a multipart upload could not be given up; until a lifecycle rule ends it, its parts cost money",
-            metadata: [
-                "key": "\(printable(upload.address.key.utf8))", "uploadId": "\(upload.uploadID)", "error": "\(error)",
-            ])
+        await client.giveUp(upload, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
     }
 }
 
@@ -118,9 +100,5 @@ private actor OrderedDigest {
     }
 
     /// The digest in lower-case hexadecimal.
-    func finalize() -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        let text = hasher.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return String(decoding: text, as: UTF8.self)
-    }
+    func finalize() -> String { SHA256Hasher.hexadecimal(hasher.finalize()) }
 }
