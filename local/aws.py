@@ -31,7 +31,8 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
 )
 from moto.s3.models import s3_backends  # noqa: E402
 from moto.secretsmanager.models import secretsmanager_backends  # noqa: E402
-from moto.sqs.models import sqs_backends  # noqa: E402
+from moto.sqs.exceptions import ReceiptHandleIsInvalid  # noqa: E402
+from moto.sqs.models import SQSBackend, sqs_backends  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from aws_front import Front  # noqa: E402
@@ -109,9 +110,23 @@ def make_user(region):
     return key
 
 
+def refuse_what_is_not_in_flight():
+    """SQS changes the visibility only of a message that is being received, by its last receipt; moto of any."""
+    change = SQSBackend.change_message_visibility
+
+    def checked(self, queue_name, receipt_handle, visibility_timeout):
+        for message in self.get_queue(queue_name)._messages:
+            is_last = message.receipt_handle == receipt_handle
+            if message.had_receipt_handle(receipt_handle) and (message.visible or not is_last):
+                raise ReceiptHandleIsInvalid
+        change(self, queue_name, receipt_handle, visibility_timeout)
+
+    SQSBackend.change_message_visibility = checked
+
+
 def make_queue(sqs, description):
     name, *words = description.split(",")
-    attributes = {}
+    attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
     for word in words:
         key, _, value = word.partition("=")
         if key == "visibility":
@@ -119,7 +134,7 @@ def make_queue(sqs, description):
         elif key == "dead-letters":
             target, _, count = value.partition(":")
             # The longest retention there is: a message keeps the time at which it was first sent.
-            dead = sqs.queues.get(target) or sqs.create_queue(target, MessageRetentionPeriod="1209600")
+            dead = sqs.queues.get(target) or sqs.create_queue(target, MessageRetentionPeriod="1209600", **attributes)
             attributes["RedrivePolicy"] = json.dumps(
                 {"deadLetterTargetArn": dead.queue_arn, "maxReceiveCount": int(count)}
             )
@@ -156,6 +171,7 @@ def main():
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     key = make_user(options.region)
     make_resources(options)
+    refuse_what_is_not_in_flight()
     front = Front(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Handler)
     ready = {

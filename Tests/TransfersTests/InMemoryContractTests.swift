@@ -49,6 +49,18 @@ import Transfers
         ).check(promise)
     }
 
+    @Test(arguments: RetryQueueContract.Promise.allCases)
+    func retryQueueKeepsPromise(_ promise: RetryQueueContract.Promise) async throws {
+        var behaviour = InMemoryRetryQueue.Behaviour()
+        if promise == .receivedTooOftenGoesToTheDeadLetters {
+            behaviour.maximumReceives = RetryQueueContract.maximumReceives
+        }
+        let queue = InMemoryRetryQueue(behaviour: behaviour)
+        try await RetryQueueContract(
+            RetryQueueContract.Subject(queue: queue, deadLetters: { queue.deadLetters.map(\.body) })
+        ).check(promise)
+    }
+
     private func contract(_ behaviour: InMemoryRemoteFiles.Behaviour) -> RemoteFilesContract {
         let tree = InMemoryTree()
         tree.makeDirectory("/work")
