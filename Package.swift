@@ -59,7 +59,10 @@ let package = Package(
             name: "LambdaRuntimeTests",
             dependencies: ["LambdaRuntime", "HTTP", "TestKit", "LambdaTestFunction", logging],
             swiftSettings: strict),
-        .testTarget(name: "SFTPTests", dependencies: ["SFTP", "TestKit", logging], swiftSettings: strict),
+        // With the adapters, whose quirk tests need the scripted server.
+        .testTarget(
+            name: "SFTPTests", dependencies: ["SFTP", "SFTPLambdaCore", "Transfers", "TestKit", logging],
+            swiftSettings: strict),
         .testTarget(name: "TransfersTests", dependencies: ["Transfers", "TestKit"], swiftSettings: strict),
         .testTarget(
             name: "SFTPLambdaCoreTests",

@@ -45,7 +45,9 @@ public final class InMemoryDestination: RemoteDestination {
 
     /// See `RemoteDestination`.
     public func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
-        if behaviour.refusesDirectories { return }
+        if behaviour.refusesDirectories {
+            return try await files.perform("makeDirectory", path) { () throws(RemoteFailure) in }
+        }
         try await files.makeDirectory(path)
     }
 
@@ -69,9 +71,12 @@ public final class InMemoryDestination: RemoteDestination {
                 guard let (parent, name) = state.findParent(path) else {
                     return .failure(RemoteFailure(.notFound, "\(operation) \(path): no such file"))
                 }
-                if let identity = state.entry(name, of: parent) {
-                    guard !isNew, case .file = state.nodes[identity]?.content else {
-                        return .failure(RemoteFailure(.alreadyExists, "\(operation) \(path): it is there already"))
+                if isNew, state.entry(name, of: parent) != nil {
+                    return .failure(RemoteFailure(.alreadyExists, "\(operation) \(path): it is there already"))
+                }
+                if let identity = state.find(path, followingLast: true) {
+                    guard case .file = state.nodes[identity]?.content else {
+                        return .failure(RemoteFailure(.failed, "\(operation) \(path): not a file"))
                     }
                     state.nodes[identity]?.content = .file([])
                     return .success(identity)
@@ -96,6 +101,9 @@ public final class InMemoryDestination: RemoteDestination {
                 hasRefused.withLock { $0 = true }
                 return .refused(RemoteFailure(reason, "rename \(path) to \(target): refused"))
             }
+            guard tree.state.withLock({ $0.findParent(target) }) != nil else {
+                throw RemoteFailure(.failed, "rename \(path) to \(target): its directory is missing")
+            }
             if behaviour.renamesWithoutReplacing {
                 try await renameAfterRemoving(path, to: target)
             } else {
@@ -115,6 +123,9 @@ public final class InMemoryDestination: RemoteDestination {
             do {
                 return try files.rename(path, to: target, replacing: false)
             } catch  where error.reason == .alreadyExists {
+                if files.look(at: target)?.kind == .directory {
+                    throw RemoteFailure(.failed, "rename \(path) to \(target): a directory has the name")
+                }
                 try await files.step(.before, "removeTarget", target)
                 tree.remove(target)
             }
@@ -154,6 +165,7 @@ private final class InMemoryWriter: RemoteFileWriter {
     private struct State {
         var writtenBytes = 0
         var isClosed = false
+        var failure: RemoteFailure?
     }
 
     private let destination: InMemoryDestination
@@ -169,20 +181,34 @@ private final class InMemoryWriter: RemoteFileWriter {
     }
 
     func write(_ bytes: [UInt8]) async throws(RemoteFailure) {
-        try await destination.files.perform("write", path) { () throws(RemoteFailure) in
-            if state.withLock({ $0.isClosed }) { throw RemoteFailure(.failed, "write \(path): it is closed") }
+        try await failingForGood("write") { () throws(RemoteFailure) in
             try destination.append(bytes, to: identity)
             state.withLock { $0.writtenBytes += bytes.count }
         }
     }
 
     func finish(modified: UnixTime?) async throws(RemoteFailure) {
-        noteClosed()
-        try await destination.files.perform("finish", path) { () throws(RemoteFailure) in
+        defer { noteClosed() }
+        try await failingForGood("finish") { () throws(RemoteFailure) in
             if let modified { destination.setTime(modified, of: identity) }
             guard destination.sizeBytes(of: identity) == state.withLock({ $0.writtenBytes }) else {
                 throw RemoteFailure(.changed, "write \(path): the size is another")
             }
+        }
+    }
+
+    /// What has failed once fails the same way from then on: a file with a gap is never finished.
+    private func failingForGood(
+        _ operation: String, _ body: () throws(RemoteFailure) -> Void
+    ) async throws(RemoteFailure) {
+        let (isClosed, failure) = state.withLock { ($0.isClosed, $0.failure) }
+        if let failure { throw failure }
+        if isClosed { throw RemoteFailure(.failed, "\(operation) \(path): it is closed") }
+        do throws(RemoteFailure) {
+            try await destination.files.perform(operation, path) { () throws(RemoteFailure) in try body() }
+        } catch {
+            state.withLock { $0.failure = error }
+            throw error
         }
     }
 

@@ -1,5 +1,5 @@
 import Glibc
-import Testing
+public import Testing
 public import Transfers
 
 /// What the port `RemoteFiles` promises, as checks that every implementation must pass: the one in memory and the one
@@ -192,15 +192,29 @@ struct RemoteFilesCheck: Sendable {
         _ reasons: RemoteFailure.Reason..., sourceLocation: SourceLocation = #_sourceLocation,
         _ body: () async throws -> Void
     ) async {
-        do {
-            try await body()
-            Issue.record("it did not fail", sourceLocation: sourceLocation)
-        } catch let failure as RemoteFailure {
-            let isExpected = reasons.isEmpty || reasons.contains(failure.reason)
-            #expect(isExpected, "failed with \(failure.reason): \(failure)", sourceLocation: sourceLocation)
-        } catch {
-            Issue.record("not a RemoteFailure: \(error)", sourceLocation: sourceLocation)
-        }
+        await expectRemoteFailure(reasons, sourceLocation: sourceLocation, body)
+    }
+}
+
+/// Runs what must fail, and checks why it says it did.
+public func expectRemoteFailure(
+    _ reasons: RemoteFailure.Reason..., sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: () async throws -> Void
+) async {
+    await expectRemoteFailure(reasons, sourceLocation: sourceLocation, body)
+}
+
+private func expectRemoteFailure(
+    _ reasons: [RemoteFailure.Reason], sourceLocation: SourceLocation, _ body: () async throws -> Void
+) async {
+    do {
+        try await body()
+        Issue.record("it did not fail", sourceLocation: sourceLocation)
+    } catch let failure as RemoteFailure {
+        let isExpected = reasons.isEmpty || reasons.contains(failure.reason)
+        #expect(isExpected, "failed with \(failure.reason): \(failure)", sourceLocation: sourceLocation)
+    } catch {
+        Issue.record("not a RemoteFailure: \(error)", sourceLocation: sourceLocation)
     }
 }
 

@@ -22,6 +22,21 @@ import Transfers
         try await contract(behaviour).check(promise)
     }
 
+    @Test(arguments: RemoteDestinationContract.Promise.allCases, [false, true])
+    func remoteDestinationKeepsPromise(
+        _ promise: RemoteDestinationContract.Promise, renamesWithoutReplacing: Bool
+    ) async throws {
+        let tree = InMemoryTree()
+        tree.makeDirectory("/work")
+        var behaviour = InMemoryDestination.Behaviour()
+        behaviour.renamesWithoutReplacing = renamesWithoutReplacing
+        let contract = RemoteDestinationContract(
+            root: "/work", partner: partner(of: tree),
+            connect: { [behaviour] in InMemoryDestination(tree, behaviour: behaviour) },
+            lose: { ($0 as? InMemoryDestination)?.loseConnection() })
+        try await contract.check(promise)
+    }
+
     @Test(arguments: ObjectStoreContract.Promise.allCases)
     func objectStoreKeepsPromise(_ promise: ObjectStoreContract.Promise) async throws {
         let store = InMemoryObjectStore()
@@ -66,11 +81,15 @@ import Transfers
         tree.makeDirectory("/work")
         return RemoteFilesContract(
             root: "/work",
-            partner: RemoteFilesContract.Partner(
-                put: { tree.put($0, $1, modified: $2) }, overwrite: { tree.overwrite($0, $1, modified: $2) },
-                read: { tree.read($0) }, modified: { tree.modified($0) }, remove: { tree.remove($0) },
-                makeDirectory: { tree.makeDirectory($0) }, makeLink: { tree.makeLink($0, to: $1) }),
+            partner: partner(of: tree),
             makeFiles: { InMemoryRemoteFiles(tree, behaviour: behaviour) },
             lose: { ($0 as? InMemoryRemoteFiles)?.loseConnection() })
+    }
+
+    private func partner(of tree: InMemoryTree) -> RemoteFilesContract.Partner {
+        RemoteFilesContract.Partner(
+            put: { tree.put($0, $1, modified: $2) }, overwrite: { tree.overwrite($0, $1, modified: $2) },
+            read: { tree.read($0) }, modified: { tree.modified($0) }, remove: { tree.remove($0) },
+            makeDirectory: { tree.makeDirectory($0) }, makeLink: { tree.makeLink($0, to: $1) })
     }
 }

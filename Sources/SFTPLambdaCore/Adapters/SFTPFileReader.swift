@@ -126,7 +126,8 @@ final class SFTPFileReader: RemoteFileReader {
             }
             return try await plainMove([.close(handle)], to: target, settingTime: time)
         } catch {
-            throw try await meaning(of: error)
+            guard error.reason == .status(.noSuchFile) else { throw RemoteFailure(error) }
+            throw try await files.meaning(ofMissing: error, moving: path)
         }
     }
 
@@ -208,14 +209,6 @@ final class SFTPFileReader: RemoteFileReader {
             guard case .status(let status) = error.reason else { throw error }
             return status == .noSuchFile
         }
-    }
-
-    /// "No such file" can mean the file or the directory it is moved to.
-    private func meaning(of error: SFTPError) async throws(RemoteFailure) -> RemoteFailure {
-        guard error.reason == .status(.noSuchFile), try await files.attributes(of: path) != nil else {
-            return RemoteFailure(error)
-        }
-        return RemoteFailure(.failed, "\(error.message) (the file is there, so its .done directory is missing)")
     }
 
     func close() async {

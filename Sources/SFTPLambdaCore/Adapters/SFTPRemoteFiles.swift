@@ -51,17 +51,23 @@ final class SFTPRemoteFiles: RemoteFiles {
     }
 
     func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
+        try await makeDirectory(path, trustingWhereBlind: false)
+    }
+
+    /// - Parameter trustingWhereBlind: where the server refuses both to make and to show it, it is taken to be there.
+    func makeDirectory(_ path: RemotePath, trustingWhereBlind: Bool) async throws(RemoteFailure) {
         do {
             try await client.mkdir(path.bytes)
         } catch {
-            guard case .status = error.reason else { throw RemoteFailure(error) }
+            guard case .status(let status) = error.reason else { throw RemoteFailure(error) }
             // Most servers say no more than "failure" when it exists, and some refuse MKDIR where it does.
             let isDirectory: Bool
             do {
-                isDirectory = try await client.stat(path.bytes).kind == .directory
+                let kind = try await client.stat(path.bytes).kind
+                isDirectory = kind == .directory || kind == nil && trustingWhereBlind
             } catch let statError {
-                guard case .status = statError.reason else { throw RemoteFailure(statError) }
-                isDirectory = false
+                guard case .status(let statStatus) = statError.reason else { throw RemoteFailure(statError) }
+                isDirectory = trustingWhereBlind && status != .noSuchFile && statStatus != .noSuchFile
             }
             if !isDirectory { throw RemoteFailure(error) }
         }
@@ -81,6 +87,18 @@ final class SFTPRemoteFiles: RemoteFiles {
             }
             throw RemoteFailure(error)
         }
+    }
+
+    /// What "no such file" means as the answer to a rename of `path`: the file, or the directory it goes to.
+    func meaning(ofMissing error: SFTPError, moving path: RemotePath) async throws(RemoteFailure) -> RemoteFailure {
+        do {
+            _ = try await client.lstat(path.bytes)
+        } catch let lookError {
+            guard case .status = lookError.reason else { throw RemoteFailure(lookError) }
+            // Gone, or the server does not tell.
+            return RemoteFailure(error)
+        }
+        return RemoteFailure(.failed, "\(error.message) (the file is there, so the directory it goes to is missing)")
     }
 
     func setModificationTime(of path: RemotePath, to time: UnixTime) async throws(RemoteFailure) {

@@ -1,0 +1,235 @@
+import Logging
+import SFTP
+import Synchronization
+import Transfers
+
+/// The partner's server as a push sees it: which SFTP requests make up an operation, and what is done instead on
+/// servers that refuse one. Works over one connection, which it does not own.
+final class SFTPDestination: RemoteDestination {
+    let client: SFTPClient
+    let quirks: SFTPQuirks
+    private let files: SFTPRemoteFiles
+    private let memory = Mutex(Memory())
+
+    private struct Memory {
+        /// Why files cannot be renamed.
+        var refusal: RemoteFailure?
+        /// A plain RENAME has worked.
+        var hasRenamed = false
+    }
+
+    /// - Parameter logger: hears once of everything that the server does not do.
+    init(client: SFTPClient, logger: Logger) {
+        self.client = client
+        quirks = SFTPQuirks(logger: logger)
+        files = SFTPRemoteFiles(client: client)
+    }
+
+    var canReplace: Bool { memory.withLock { $0.refusal == nil } }
+
+    func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
+        try await files.makeDirectory(path, trustingWhereBlind: true)
+    }
+
+    func removeFile(_ path: RemotePath) async throws(RemoteFailure) { try await files.removeFile(path) }
+
+    // MARK: Opening
+
+    func createFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter {
+        if quirks.contains(.exclusiveOpen) { return try await createAfterLooking(path) }
+        do {
+            return try await open(path, [.write, .create, .exclusive])
+        } catch {
+            switch error.reason {
+            case .status(.failure):
+                // Version 3 has no code for a name that is taken.
+                guard try await stands(at: path) == .something else { throw RemoteFailure(error) }
+                throw RemoteFailure(.alreadyExists, "\(error.message) (something has the name)")
+            case .status(.operationUnsupported), .status(.badMessage):
+                let writer: any RemoteFileWriter
+                do throws(RemoteFailure) {
+                    writer = try await createAfterLooking(path)
+                } catch let other {
+                    // Where OPEN fails without the flag too, the first answer is that of the usual request.
+                    throw other.reason == .failed || other.reason == .unsupported ? RemoteFailure(error) : other
+                }
+                quirks.note(.exclusiveOpen, because: error.message)
+                return writer
+            default: throw RemoteFailure(error)
+            }
+        }
+    }
+
+    /// For servers that do not know the flag for exclusive creation. The temporary name holds random bits: whoever takes
+    /// it between the look and the opening does not do so by chance.
+    private func createAfterLooking(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter {
+        if try await stands(at: path) == .something {
+            throw RemoteFailure(.alreadyExists, "OPEN \(path): something has the name")
+        }
+        return try await overwriteFile(path)
+    }
+
+    func overwriteFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter {
+        do {
+            return try await open(path, [.write, .create, .truncate])
+        } catch {
+            throw RemoteFailure(error)
+        }
+    }
+
+    private func open(_ path: RemotePath, _ flags: SFTPOpenFlags) async throws(SFTPError) -> any RemoteFileWriter {
+        SFTPFileWriter(client: client, quirks: quirks, path: path, handle: try await client.open(path.bytes, flags))
+    }
+
+    // MARK: Replacing
+
+    func replaceFile(_ target: RemotePath, with path: RemotePath) async throws(RemoteFailure) -> Replacement {
+        if let refusal = memory.withLock({ $0.refusal }) { return .refused(refusal) }
+        guard client.supports(.posixRename), !quirks.contains(.posixRename) else {
+            return try await renamePlainly(path, to: target)
+        }
+        guard let refusal = try await refusal(of: .posixRename(path.bytes, to: target.bytes), path) else {
+            return .done
+        }
+        let replacement = try await renamePlainly(path, to: target)
+        // Where RENAME works, it is posix-rename that the server does not do; else something was wrong with this file.
+        if replacement == .done || refusal.reason == .status(.operationUnsupported) {
+            quirks.note(.posixRename, because: refusal.message)
+        }
+        return replacement
+    }
+
+    /// How often the target may be taken again between the removal of the older file and the rename.
+    private static let maximumAttempts = 10
+    /// A rename that is refused with nothing in its way shows that the server does not rename. Once may be due to
+    /// somebody who has put or taken a file between the look and the rename.
+    private static let maximumUnobstructed = 2
+
+    /// RENAME, and where it does not replace, after removing the older file.
+    private func renamePlainly(_ path: RemotePath, to target: RemotePath) async throws(RemoteFailure) -> Replacement {
+        let rename = SFTPRequest.rename(path.bytes, to: target.bytes)
+        guard var refusal = try await refusal(of: rename, path) else { return .done }
+        var unobstructedCount = 0
+        for _ in 0..<Self.maximumAttempts {
+            if refusal.reason == .status(.operationUnsupported) { return refused(refusal) }
+            let next: SFTPError?
+            switch try await obstacle(at: target, for: path) {
+            case .directory: throw RemoteFailure(.failed, "\(refusal.message) (a directory has the name)")
+            case .nothing:
+                unobstructedCount += 1
+                next = try await self.refusal(of: rename, path)
+            case .something, .unknown:
+                // The older file is removed only on a server that renames: else neither of them would be there.
+                guard try await renames(path) else { return refused(refusal) }
+                let flight = client.submit([.remove(target.bytes), rename])
+                let removal = try await statusRefusal(of: flight, 0)
+                next = try await self.refusal(of: flight, 1, path)
+                if let removal, next != nil {
+                    guard removal.reason == .status(.noSuchFile) else {
+                        quirks.note(.removing, because: removal.message)
+                        return .refused(RemoteFailure(removal))
+                    }
+                    unobstructedCount += 1
+                } else if next == nil {
+                    quirks.note(.replacingRename, because: refusal.message)
+                }
+            }
+            guard let next else { return .done }
+            refusal = next
+            if unobstructedCount >= Self.maximumUnobstructed { return refused(refusal) }
+        }
+        throw RemoteFailure(.failed, "\(refusal.message) (the name is taken again and again)")
+    }
+
+    /// Remembers that the server does not rename, unless it has done so: then it is this name that it does not allow.
+    private func refused(_ answer: SFTPError) -> Replacement {
+        let failure = RemoteFailure(answer)
+        let isGeneral = memory.withLock { memory in
+            if !memory.hasRenamed { memory.refusal = failure }
+            return !memory.hasRenamed
+        }
+        if isGeneral { quirks.note(.renaming, because: answer.message) }
+        return .refused(failure)
+    }
+
+    /// Whether the server renames at all: known, or found out by giving the file another name and its own back.
+    private func renames(_ path: RemotePath) async throws(RemoteFailure) -> Bool {
+        if memory.withLock({ $0.hasRenamed }) { return true }
+        let other = Self.otherName(path)
+        let flight = client.submit([.rename(path.bytes, to: other), .rename(other, to: path.bytes)])
+        if try await refusal(of: flight, 0, path) != nil { return false }
+        if let refusal = try await statusRefusal(of: flight, 1) { throw RemoteFailure(refusal) }
+        memory.withLock { $0.hasRenamed = true }
+        return true
+    }
+
+    /// A name of the same length and kind for a moment: of `TemporaryName`, this is the first of the random digits.
+    private static func otherName(_ path: RemotePath) -> [UInt8] {
+        var bytes = path.bytes
+        let start = (bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+        let position = min(start + 13, bytes.count - 1)
+        bytes[position] = bytes[position] == UInt8(ascii: "0") ? UInt8(ascii: "1") : UInt8(ascii: "0")
+        return bytes
+    }
+
+    // MARK: Looking
+
+    private enum Standing {
+        case nothing, something, directory
+        /// The server does not tell.
+        case unknown
+    }
+
+    /// What stands in the way of a rename that was refused.
+    /// - Throws: `.notFound` when it is the file to be renamed that is missing.
+    private func obstacle(at target: RemotePath, for path: RemotePath) async throws(RemoteFailure) -> Standing {
+        let flight = client.submit([.lstat(path.bytes), .lstat(target.bytes)])
+        if try await standing(flight, 0) == .nothing {
+            throw RemoteFailure(.notFound, "RENAME \(path) to \(target): the file is gone")
+        }
+        return try await standing(flight, 1)
+    }
+
+    private func stands(at path: RemotePath) async throws(RemoteFailure) -> Standing {
+        let standing = try await standing(client.submit([.lstat(path.bytes)]), 0)
+        return standing == .directory ? .something : standing
+    }
+
+    private func standing(_ flight: SFTPFlight, _ item: Int) async throws(RemoteFailure) -> Standing {
+        do {
+            return try await flight.attributes(item).kind == .directory ? .directory : .something
+        } catch {
+            guard case .status(let status) = error.reason else { throw RemoteFailure(error) }
+            return status == .noSuchFile ? .nothing : .unknown
+        }
+    }
+
+    // MARK: Renaming once
+
+    /// What the server answered to a rename of `path` that it refused; nil when it is done.
+    private func refusal(of rename: SFTPRequest, _ path: RemotePath) async throws(RemoteFailure) -> SFTPError? {
+        if Task.isCancelled { throw RemoteFailure(.cancelled, "\(rename): cancelled before it was sent") }
+        let refusal = try await refusal(of: client.submit([rename]), 0, path)
+        if refusal == nil, case .rename = rename { memory.withLock { $0.hasRenamed = true } }
+        return refusal
+    }
+
+    /// - Throws: `.notFound` when `path` is gone, `.failed` when the directory that it goes to is missing.
+    private func refusal(
+        of flight: SFTPFlight, _ item: Int, _ path: RemotePath
+    ) async throws(RemoteFailure) -> SFTPError? {
+        guard let refusal = try await statusRefusal(of: flight, item) else { return nil }
+        guard refusal.reason == .status(.noSuchFile) else { return refusal }
+        throw try await files.meaning(ofMissing: refusal, moving: path)
+    }
+
+    private func statusRefusal(of flight: SFTPFlight, _ item: Int) async throws(RemoteFailure) -> SFTPError? {
+        do {
+            _ = try await flight.reply(item)
+            return nil
+        } catch {
+            guard case .status = error.reason else { throw RemoteFailure(error) }
+            return error
+        }
+    }
+}

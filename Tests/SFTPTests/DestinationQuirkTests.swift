@@ -1,0 +1,358 @@
+import Logging
+import Synchronization
+import TestKit
+import Testing
+import Transfers
+
+@testable import SFTP
+@testable import SFTPLambdaCore
+
+/// Pushing to servers that refuse what OpenSSH does (rule U9): the file arrives, or the older one stays.
+@Suite(.timeLimit(.minutes(1))) struct DestinationQuirkTests {
+    private static let target: RemotePath = "/file"
+    private static let temporary: RemotePath = "/.sftp-lambda.00000000000000aa.file.part"
+
+    /// A connection to a scripted server.
+    private struct World {
+        let server: ScriptedServer
+        let destination: SFTPDestination
+        let log: NoticeLog
+
+        /// - Parameters:
+        ///   - refusing: what is refused, by the beginning of its words.
+        ///   - isBare: whether the server offers no extension.
+        init(
+            refusing refusals: [(String, SFTPStatus)] = [], isBare: Bool = false,
+            override: @escaping @Sendable (ScriptedRequest) -> [UInt8]? = { _ in nil }
+        ) async throws {
+            var script = ScriptedServer.Script()
+            if isBare { script.version = [PacketType.version, 0, 0, 0, 3] }
+            script.override = { request in
+                if let answer = override(request) { return answer }
+                let status = refusals.first { request.words.hasPrefix($0.0) }?.1
+                return status.map { ScriptedFileTree.status($0, request) }
+            }
+            let log = NoticeLog()
+            server = ScriptedServer(script)
+            destination = SFTPDestination(
+                client: try await server.connect(), logger: Logger(label: "test") { _ in log })
+            self.log = log
+        }
+
+        func content(_ path: RemotePath) -> [UInt8]? { server.script.tree.nodes[path.bytes]?.content }
+
+        func put(_ path: RemotePath, _ bytes: [UInt8]) {
+            server.change { $0.tree.nodes[path.bytes] = ScriptedFileTree.Node(content: bytes) }
+        }
+
+        func write(_ bytes: [UInt8], to path: RemotePath = temporary) async throws {
+            let writer = try await destination.createFile(path)
+            try await writer.write(bytes)
+            try await writer.finish(modified: UnixTime(seconds: 1_600_000_000))
+        }
+
+        func deliver(_ bytes: [UInt8]) async throws -> Replacement {
+            try await write(bytes)
+            return try await destination.replaceFile(target, with: temporary)
+        }
+
+        /// The requests since the last call.
+        func words(since count: Int = 0) -> [String] { Array(server.words.dropFirst(count)) }
+    }
+
+    private let bytes = sampleBytes(1000)
+    private let older = sampleBytes(50, salt: 1)
+
+    // MARK: Round trips
+
+    @Test func smallFileTakesThreeRoundTrips() async throws {
+        let world = try await World()
+        world.put(Self.target, older)
+        world.server.change { $0.holdsAnswers = true }
+        let delivery = Task { try await world.deliver(bytes) }
+        let done = Task { _ = try? await delivery.value }
+        var flights: [[String]] = []
+        var seen = 0
+        for expected in [1, 6, 7] {
+            await world.server.waitForRequests(expected)
+            flights.append(world.words(since: seen))
+            seen = world.server.words.count
+            await world.server.release()
+        }
+        await done.value
+        #expect(try await delivery.value == .done)
+        #expect(
+            flights == [
+                ["OPEN \(Self.temporary)"], ["WRITE 0+1000", "FSETSTAT", "fsync@openssh.com", "FSTAT", "CLOSE"],
+                ["posix-rename@openssh.com \(Self.temporary) \(Self.target)"],
+            ])
+        #expect(world.content(Self.target) == bytes)
+        #expect(world.server.script.tree.nodes[Self.target.bytes]?.modified == 1_600_000_000)
+        #expect(world.log.notices.isEmpty)
+    }
+
+    // MARK: The ladder
+
+    @Test(arguments: [false, true])
+    func serverWithoutPosixRenameGetsItByRemovingTheOlderFile(deniesLooks: Bool) async throws {
+        let refusals: [(String, SFTPStatus)] = deniesLooks ? [("LSTAT", .permissionDenied)] : []
+        let world = try await World(refusing: refusals, isBare: true)
+        #expect(try await world.deliver(older) == .done)
+        #expect(!world.words().contains { $0.hasPrefix("REMOVE") })
+        for round in 1...2 {
+            let before = world.server.words.count
+            #expect(try await world.deliver(sampleBytes(100 + round)) == .done)
+            #expect(world.content(Self.target) == sampleBytes(100 + round))
+            let renames = world.words(since: before).filter { $0.hasPrefix("RENAME") }
+            #expect(renames.count == 2, "it is known that the server renames")
+        }
+        #expect(world.log.notices == [SFTPQuirk.replacingRename.meaning.description])
+        #expect(world.destination.canReplace)
+    }
+
+    @Test(arguments: [SFTPStatus.operationUnsupported, .failure, .permissionDenied])
+    func refusedPosixRenameIsNotTriedAgain(status: SFTPStatus) async throws {
+        let world = try await World(refusing: [("posix-rename", status)])
+        world.put(Self.target, older)
+        #expect(try await world.deliver(bytes) == .done)
+        #expect(world.content(Self.target) == bytes)
+        let before = world.server.words.count
+        #expect(try await world.deliver(older) == .done)
+        #expect(world.content(Self.target) == older)
+        #expect(!world.words(since: before).contains { $0.hasPrefix("posix") })
+        #expect(world.log.notices.contains(SFTPQuirk.posixRename.meaning.description))
+    }
+
+    @Test(
+        arguments: [SFTPStatus.operationUnsupported, .failure, .permissionDenied], [false, true])
+    func serverThatDoesNotRenameKeepsTheOlderFile(status: SFTPStatus, hasOlder: Bool) async throws {
+        let world = try await World(refusing: [("RENAME", status), ("posix-rename", status)])
+        if hasOlder { world.put(Self.target, older) }
+        guard case .refused(let failure) = try await world.deliver(bytes) else {
+            Issue.record("it is not refused")
+            return
+        }
+        #expect(failure.message.contains("RENAME"))
+        #expect(world.content(Self.target) == (hasOlder ? older : nil))
+        #expect(world.content(Self.temporary) == bytes)
+        #expect(!world.destination.canReplace)
+        let before = world.server.words.count
+        #expect(try await world.destination.replaceFile("/other", with: Self.temporary) == .refused(failure))
+        #expect(world.server.words.count == before)
+        #expect(world.log.notices.filter { $0 == SFTPQuirk.renaming.meaning.description }.count == 1)
+    }
+
+    @Test func olderFileThatMayNotBeRemovedStays() async throws {
+        let world = try await World(refusing: [("REMOVE", .permissionDenied)], isBare: true)
+        world.put(Self.target, older)
+        guard case .refused = try await world.deliver(bytes) else {
+            Issue.record("it is not refused")
+            return
+        }
+        #expect(world.content(Self.target) == older)
+        #expect(world.content(Self.temporary) == bytes)
+        #expect(world.destination.canReplace, "files of new names can still be renamed")
+    }
+
+    @Test func missingTemporaryFileCostsNobodyTheOlderOne() async throws {
+        // Answers "failure" where others say that there is no such file.
+        let world = try await World(refusing: [("RENAME", .failure)], isBare: true)
+        world.put(Self.target, older)
+        await expectRemoteFailure(.notFound) {
+            _ = try await world.destination.replaceFile(Self.target, with: Self.temporary)
+        }
+        #expect(world.content(Self.target) == older)
+        #expect(world.destination.canReplace)
+    }
+
+    @Test func nameThatIsTakenAgainAndAgainIsGivenUp() async throws {
+        let target = Self.target
+        let world = try await World(isBare: true) { request in
+            request.words == "RENAME \(Self.temporary) \(target)" ? ScriptedFileTree.status(.failure, request) : nil
+        }
+        world.put(target, older)
+        world.put(Self.temporary, bytes)
+        // Somebody always has it again by the time of the look.
+        world.server.change { script in
+            let override = script.override
+            script.override = { request in
+                request.words == "REMOVE \(target)" ? ScriptedFileTree.status(.ok, request) : override(request)
+            }
+        }
+        await expectRemoteFailure(.failed) {
+            _ = try await world.destination.replaceFile(target, with: Self.temporary)
+        }
+        #expect(world.content(Self.temporary) == bytes)
+        #expect(world.words().filter { $0.hasPrefix("REMOVE") }.count == 10)
+    }
+
+    // MARK: Opening
+
+    @Test(arguments: [SFTPStatus.operationUnsupported, .badMessage])
+    func serverWithoutExclusiveOpenIsAskedBefore(status: SFTPStatus) async throws {
+        let world = try await World { request in
+            request.type == PacketType.open && request.flags & 0x20 != 0
+                ? ScriptedFileTree.status(status, request) : nil
+        }
+        #expect(try await world.deliver(bytes) == .done)
+        let before = world.server.words.count
+        try await world.write(bytes)
+        #expect(world.words(since: before).prefix(2) == ["LSTAT \(Self.temporary)", "OPEN \(Self.temporary)"])
+        await expectRemoteFailure(.alreadyExists) { _ = try await world.destination.createFile(Self.temporary) }
+        #expect(world.content(Self.temporary) == bytes)
+        #expect(world.log.notices == [SFTPQuirk.exclusiveOpen.meaning.description])
+    }
+
+    @Test(arguments: [SFTPStatus.permissionDenied, .failure])
+    func forbiddenTemporaryNameIsTold(status: SFTPStatus) async throws {
+        let world = try await World(refusing: [("OPEN /.sftp", status)])
+        await expectRemoteFailure(.denied, .failed) { _ = try await world.destination.createFile(Self.temporary) }
+        let writer = try await world.destination.overwriteFile(Self.target)
+        try await writer.write(bytes)
+        try await writer.finish(modified: nil)
+        #expect(world.content(Self.target) == bytes)
+    }
+
+    @Test func directoriesThatAreNeitherMadeNorShownAreTakenToBeThere() async throws {
+        for status in [SFTPStatus.permissionDenied, .failure] {
+            let world = try await World(refusing: [("MKDIR", status), ("STAT", status)])
+            try await world.destination.makeDirectory("/parent")
+        }
+        let world = try await World(refusing: [("MKDIR", .permissionDenied)])
+        await expectRemoteFailure(.denied) { try await world.destination.makeDirectory("/parent") }
+    }
+
+    // MARK: Finishing
+
+    @Test(
+        arguments: ["FSTAT", "FSETSTAT", "fsync", "LSTAT"],
+        [SFTPStatus.permissionDenied, .operationUnsupported])
+    func refusedLookTimeOrSyncIsLeftOutFromThenOn(request: String, status: SFTPStatus) async throws {
+        // LSTAT is asked only where FSTAT is refused.
+        let refusals = [(request, status)] + (request == "LSTAT" ? [("FSTAT", status)] : [])
+        let world = try await World(refusing: refusals)
+        #expect(try await world.deliver(bytes) == .done)
+        #expect(world.content(Self.target) == bytes)
+        #expect(world.words().contains { $0.hasPrefix(request) })
+        let before = world.server.words.count
+        #expect(try await world.deliver(older) == .done)
+        #expect(world.content(Self.target) == older)
+        #expect(!world.words(since: before).contains { $0.hasPrefix(request) })
+        #expect(world.log.notices.count == refusals.count)
+    }
+
+    @Test func brokenDiskIsNoRefusalOfSync() async throws {
+        let world = try await World(refusing: [("fsync", .failure)])
+        await expectRemoteFailure(.failed) { try await world.write(bytes) }
+    }
+
+    @Test(arguments: ["WRITE 0", "WRITE 524288", "WRITE 600000", "WRITE 1091520", "CLOSE"])
+    func fullDiskFailsTheFileAndLeavesTheOlderOne(request: String) async throws {
+        let world = try await World(refusing: [(request, .failure)])
+        world.put(Self.target, older)
+        let writer = try await world.destination.createFile(Self.temporary)
+        await expectRemoteFailure(.failed) {
+            for _ in 0..<11 { try await writer.write(sampleBytes(100_000)) }
+            try await writer.finish(modified: nil)
+        }
+        await writer.close()
+        await world.server.settle()
+        #expect(world.words().filter { $0 == "CLOSE" }.count == 1)
+        #expect(world.content(Self.target) == older)
+        await expectRemoteFailure(.failed) { try await writer.finish(modified: nil) }
+    }
+
+    @Test func sizeThatIsSaidTooEarlyIsLookedUpAgain() async throws {
+        let world = try await World { request in
+            request.type == PacketType.fstat ? Self.attributes(sizeBytes: 10, request) : nil
+        }
+        #expect(try await world.deliver(bytes) == .done)
+        #expect(world.words().contains("LSTAT \(Self.temporary)"))
+        let before = world.server.words.count
+        #expect(try await world.deliver(bytes) == .done)
+        #expect(!world.words(since: before).contains("FSTAT"))
+    }
+
+    @Test(arguments: [false, true])
+    func otherSizeIsAChange(refusesFstat: Bool) async throws {
+        let world = try await World { request in
+            if refusesFstat, request.type == PacketType.fstat { return ScriptedFileTree.status(.failure, request) }
+            let isLook = request.type == PacketType.fstat || request.type == PacketType.lstat
+            return isLook ? Self.attributes(sizeBytes: 10, request) : nil
+        }
+        await expectRemoteFailure(.changed) { try await world.write(bytes) }
+    }
+
+    private static func attributes(sizeBytes: UInt64, _ request: ScriptedRequest) -> [UInt8] {
+        var packet = [PacketType.attributes]
+        packet.appendUInt32(request.id)
+        packet.appendAttributes(SFTPAttributes(sizeBytes: sizeBytes))
+        return packet
+    }
+
+    // MARK: Memory and cancelling
+
+    @Test func unansweredBytesAreBoundedAndNoneFollowsTheClose() async throws {
+        let world = try await World()
+        let writer = try await world.destination.createFile(Self.temporary)
+        world.server.change { $0.holdsAnswers = true }
+        let taken = Mutex(0)
+        let piece = sampleBytes(100_000)
+        let writing = Task {
+            while true {
+                try await writer.write(piece)
+                taken.withLock { $0 += piece.count }
+            }
+        }
+        // The client's window of 2 MiB is full.
+        await world.server.waitForRequests(1 + 64)
+        var before = -1
+        // It stands still once the writer waits for an answer.
+        for _ in 0..<1000 where taken.withLock({ $0 }) != before || before < 3_000_000 {
+            before = taken.withLock { $0 }
+            for _ in 0..<100 { await Task.yield() }
+        }
+        let most = (SFTPFileWriter.maximumBatches + 1) * (SFTPFileWriter.batchBytes + piece.count)
+        #expect(before > 2 << 20 && before <= most)
+        writing.cancel()
+        await expectRemoteFailure(.cancelled) { try await writing.value }
+        await writer.close()
+        try await world.destination.removeAfterRelease(world.server, Self.temporary)
+        let words = world.words()
+        let close = try #require(words.firstIndex(of: "CLOSE"))
+        #expect(!words[close...].contains { $0.hasPrefix("WRITE") })
+    }
+}
+
+extension SFTPDestination {
+    /// Removes a file on a server that held its answers back until now.
+    fileprivate func removeAfterRelease(_ server: ScriptedServer, _ path: RemotePath) async throws {
+        server.change { $0.holdsAnswers = false }
+        await server.release()
+        try await removeFile(path)
+    }
+}
+
+/// Keeps the messages of level notice.
+private final class NoticeLog: LogHandler {
+    private let kept = Mutex<[String]>([])
+
+    var notices: [String] { kept.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        if event.level == .notice { kept.withLock { $0.append(event.message.description) } }
+    }
+}
