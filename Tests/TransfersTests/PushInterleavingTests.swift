@@ -14,10 +14,15 @@ struct PushInterleavingTests {
 
         let world: PushWorld
         private let versions: [[UInt8]]
+        /// Whether the events name the versions that they are about.
+        private let namesVersions: Bool
         private let failures = Mutex<[String]>([])
         private let newest: Mutex<[UInt8]>
 
-        init(_ versions: [String], _ change: (inout PushWorld.Behaviour) -> Void = { _ in }) {
+        init(
+            _ versions: [String], namesVersions: Bool = true, _ change: (inout PushWorld.Behaviour) -> Void = { _ in }
+        ) {
+            self.namesVersions = namesVersions
             self.versions = versions.map { Array($0.utf8) }
             var behaviour = PushWorld.Behaviour()
             change(&behaviour)
@@ -34,7 +39,7 @@ struct PushInterleavingTests {
                 newest.withLock { $0 = versions[process] }
                 world.store.plant(Self.key, versions[process])
             }
-            let outcome = await world.push(Self.key, event: versions[process], tap: tap)
+            let outcome = await world.push(Self.key, event: namesVersions ? versions[process] : nil, tap: tap)
             guard !tap.isDead, case .failed(let failure) = outcome else { return }
             failures.withLock { $0.append("process \(process): \(failure)") }
         }
@@ -112,6 +117,13 @@ struct PushInterleavingTests {
 
     @Test func markThatChangesTheETagIsStillKnown() throws {
         try explore(["1", "2"], crashes: 1) { $0.source.copiesChangeETags = true }
+    }
+
+    /// Without a crash it takes no version in the event to know that an older copy may have been written late.
+    @Test func newestVersionWinsWhenEventsNameNone() throws {
+        let report = try explorer(["1", "2"], crashes: 0).explore { Scenario(["1", "2"], namesVersions: false) }
+        #expect(report.fault == nil, "\(report.fault ?? "")")
+        #expect(report.ends > 10)
     }
 
     @Test(.enabled(if: TestLength.isLong, "make test-long searches more"))

@@ -17,6 +17,9 @@ final class PushWorld: Sendable {
     let store: InMemoryObjectStore
     let tree: InMemoryTree
     let behaviour: Behaviour
+    let queue: InMemoryRetryQueue
+    let observer = SilentObserver()
+    private let sourceBehaviour: Mutex<InMemorySourceObjects.Behaviour>
     private let random = SeededBits()
     private let connectionsCount = Mutex(0)
     private let looksCount = Mutex(0)
@@ -30,6 +33,8 @@ final class PushWorld: Sendable {
         self.behaviour = behaviour
         store = InMemoryObjectStore(clock: clock)
         tree = InMemoryTree(clock: clock)
+        queue = InMemoryRetryQueue(clock: clock)
+        sourceBehaviour = Mutex(behaviour.source)
     }
 
     var plan: PushPlan {
@@ -46,17 +51,48 @@ final class PushWorld: Sendable {
             if call.operation == "store.current" && call.moment == .before { looksCount.withLock { $0 += 1 } }
             return await tap.pass(call.moment, call.operation, call.path)
         }
-        let objects = InMemorySourceObjects(store.client(tap: counting), behaviour: behaviour.source)
-        let server = ServerAccess { [self] () throws(RemoteFailure) in
-            connectionsCount.withLock { $0 += 1 }
-            return InMemoryDestination(tree, behaviour: behaviour.server, tap: counting)
-        }
+        let server = ServerAccess(connect: connect(true, counting))
         let etag = content.flatMap { ETag(InMemoryObjectStore.etag(of: $0)) }
         let event = ObjectEvent(bucket: Self.bucket, key: key, etag: etag)
         return await ObjectPush(
-            plan: plan, objects: objects, server: server, budget: ByteBudget(totalBytes: plan.budgetBytes),
+            plan: plan, objects: objects(counting), server: server, budget: ByteBudget(totalBytes: plan.budgetBytes),
             clock: clock
         ).run(PushRequest(event))
+    }
+
+    // MARK: Whole functions
+
+    /// A push function.
+    func flow(isReachable: Bool = true, tap: PortTap = PortTap()) -> PushFlow {
+        PushFlow(
+            plan: plan, objects: objects(tap), connect: connect(isReachable, tap), queue: queue, clock: clock,
+            observer: observer)
+    }
+
+    /// A pushRetry function.
+    func retryFlow(
+        isReachable: Bool = true, tap: PortTap = PortTap(), deadlineUptimeSeconds: Double? = nil
+    ) -> RetryFlow {
+        RetryFlow(
+            plan: plan, objects: objects(tap), connect: connect(isReachable, tap), queue: queue, clock: clock,
+            observer: observer, deadlineUptimeSeconds: deadlineUptimeSeconds)
+    }
+
+    /// Changes what the bucket does from now on.
+    func source(_ change: (inout InMemorySourceObjects.Behaviour) -> Void) { sourceBehaviour.withLock { change(&$0) } }
+
+    private func objects(_ tap: PortTap) -> InMemorySourceObjects {
+        InMemorySourceObjects(store.client(tap: tap), behaviour: sourceBehaviour.withLock { $0 })
+    }
+
+    private func connect(
+        _ isReachable: Bool, _ tap: PortTap
+    ) -> @Sendable () async throws(RemoteFailure) -> any RemoteDestination {
+        { [self] () throws(RemoteFailure) in
+            connectionsCount.withLock { $0 += 1 }
+            guard isReachable else { throw RemoteFailure(.connectionLost, "connect: refused") }
+            return InMemoryDestination(tree, behaviour: behaviour.server, tap: tap)
+        }
     }
 
     /// Whether the current object carries a mark of its content for the path.
@@ -67,4 +103,14 @@ final class PushWorld: Sendable {
         guard let sent = ETag(InMemoryObjectStore.etag(of: object.bytes)) else { return false }
         return mark.counts(for: destination) && mark.etags.contains(sent)
     }
+}
+
+/// Hears everything and says nothing.
+struct SilentObserver: PushObserver {
+    func delivered(_ receipt: PushReceipt) {}
+    func marked(_ object: ObjectAddress) {}
+    func ignored(_ item: IncomingEvent.Ignored) {}
+    func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {}
+    func failed(_ object: ObjectAddress, _ failure: PushFailure) {}
+    func warning(_ message: String, object: ObjectAddress?) {}
 }

@@ -149,17 +149,18 @@ final class RetryQueueLocator: Sendable {
     /// The queue. Who asks while it is being looked for shares the search.
     func queue(deadlineUptimeSeconds: Double?) async throws(QueueFailure) -> SQSQueue {
         if let queue = found.withLock({ $0 }) { return queue }
-        let answer = await search.answer(deadlineUptimeSeconds: deadlineUptimeSeconds) { [client, reference] in
+        let answer = await search.answer(deadlineUptimeSeconds: deadlineUptimeSeconds) { [self] in
             do throws(AWSError) {
-                return .success(try await reference.queue(client, deadlineUptimeSeconds: deadlineUptimeSeconds))
+                let queue = try await reference.queue(client, deadlineUptimeSeconds: deadlineUptimeSeconds)
+                // While the search still counts as under way: who comes now finds either it or what it gave.
+                found.withLock { $0 = queue }
+                return .success(queue)
             } catch {
                 return .failure(error)
             }
         }
         switch answer {
-        case .done(.success(let queue)):
-            found.withLock { $0 = queue }
-            return queue
+        case .done(.success(let queue)): return queue
         case .done(.failure(let error)): throw QueueFailure(error, permission: "sqs:GetQueueUrl")
         case .cancelled: throw QueueFailure(.cancelled, "GetQueueUrl \(reference.name): cancelled")
         case .late: throw QueueFailure(.cancelled, "GetQueueUrl \(reference.name): the deadline has passed")

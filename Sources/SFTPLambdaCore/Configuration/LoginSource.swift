@@ -39,19 +39,23 @@ public actor LoginSource {
             [secrets, plain = connection.login] in
             do {
                 let text = try await secrets.secretText(id: secretID, deadlineUptimeSeconds: deadlineUptimeSeconds)
-                return .success(try SecretDocument(text).login.filled(from: plain).whole())
+                let login = try SecretDocument(text).login.filled(from: plain).whole()
+                // While the read still counts as under way: who comes now finds either it or what it gave.
+                await self.keep(login, readAfter: invalidationsBefore)
+                return .success(login)
             } catch {
                 return .failure(error)
             }
         }
         switch answer {
-        case .done(let result):
-            let login = try result.get()
-            if invalidations == invalidationsBefore { known = login }
-            return login
+        case .done(let result): return try result.get()
         case .cancelled: throw CancellationError()
         case .late: throw FunctionFailure.secretIsLate
         }
+    }
+
+    private func keep(_ login: Login, readAfter invalidationsBefore: Int) {
+        if invalidations == invalidationsBefore { known = login }
     }
 
     /// Forgets the secret, so that the next call reads it again. For use after the server refused the login or showed

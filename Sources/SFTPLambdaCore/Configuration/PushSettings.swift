@@ -24,6 +24,16 @@ public struct PushSettings: Sendable, Hashable {
         try self.init(reading: &reader)
     }
 
+    /// Reads the one setting that push cannot do without: where to put what it cannot push.
+    /// - Throws: `SettingsError` when it is missing or faulty.
+    static func retryQueue(
+        environment: [String: String], for function: LambdaFunction
+    ) throws(SettingsError) -> QueueReference {
+        var reader = SettingsReader(environment, for: function)
+        guard let queue = reader.read(Settings.retryQueue) else { throw reader.error }
+        return queue
+    }
+
     init(reading reader: inout SettingsReader) throws(SettingsError) {
         let connection = ConnectionSettings(reading: &reader)
         let targetDirectory = reader.read(Settings.targetDirectory)

@@ -27,12 +27,11 @@ public enum FunctionMain {
     private static func handler(
         of function: LambdaFunction, _ environment: [String: String], _ log: LogOutput, _ logger: Logger
     ) throws -> any LambdaHandler {
+        let services = try FunctionServices(environment: environment, log: log)
         switch function {
-        case .pull:
-            return try PullFunction(services: FunctionServices(environment: environment, log: log), logger: logger)
-        case .push, .pushRetry:
-            throw FunctionFailure(
-                type: "FunctionMissing", message: "this version has no \(function.rawValue); a later one brings it")
+        case .pull: return try PullFunction(services: services, logger: logger)
+        case .push: return try PushFunction(services: services, logger: logger)
+        case .pushRetry: return try PushRetryFunction(services: services, logger: logger)
         }
     }
 }

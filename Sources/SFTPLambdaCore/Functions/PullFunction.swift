@@ -17,12 +17,8 @@ struct PullFunction: LambdaHandler {
     private let selection: Selection
     private let clock = SystemClock()
 
-    /// What is kept of the time for closing the connection and answering: this share of it, and at most so much.
-    private static let reservedShare = 0.1
-    private static let mostReservedSeconds = 3.0
     /// How long behind the deadline moves may take that were under way.
     private static let graceSeconds = 1.0
-    private static let metricsNamespace = "sftp-lambda"
 
     /// - Throws: `SettingsError` with every fault of the settings.
     init(services: FunctionServices, logger: Logger) throws {
@@ -37,17 +33,13 @@ struct PullFunction: LambdaHandler {
 
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
         try Self.check(event)
-        let leftSeconds = context.deadline.remainingSeconds
-        let reservedSeconds = min(leftSeconds * Self.reservedShare, Self.mostReservedSeconds)
-        let deadline = clock.uptimeSeconds + leftSeconds - reservedSeconds
-        let summary = try await Self.until(deadline, clock) {
-            try await run(deadlineUptimeSeconds: deadline, logger: context.logger)
+        let window = WorkWindow(context.deadline)
+        let summary = try await window.run {
+            try await run(deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: context.logger)
         }
         report(summary, context)
         if summary.isFailure { throw FunctionFailure(summary) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return Array(try encoder.encode(summary))
+        return try FunctionAnswer.json(summary)
     }
 
     /// Any JSON will do: a schedule's event says nothing that a run needs.
@@ -61,23 +53,6 @@ struct PullFunction: LambdaHandler {
             throw FunctionFailure(
                 type: "MalformedEvent",
                 message: "the event is not JSON; expected the event of a schedule, or {} from a person")
-        }
-    }
-
-    /// Runs the work and cancels it when the time is up. It then ends in an orderly way and says how far it came.
-    private static func until<Value: Sendable>(
-        _ deadline: Double, _ clock: SystemClock, _ work: @Sendable @escaping () async throws -> Value
-    ) async throws -> Value {
-        let task = Task { try await work() }
-        let watch = Task {
-            try await Task.sleep(for: .seconds(max(0, deadline - clock.uptimeSeconds)))
-            task.cancel()
-        }
-        defer { watch.cancel() }
-        return try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            task.cancel()
         }
     }
 
@@ -127,7 +102,7 @@ struct PullFunction: LambdaHandler {
             ])
         let name = services.environment["AWS_LAMBDA_FUNCTION_NAME"] ?? "pull"
         var metrics = EmbeddedMetrics(
-            namespace: Self.metricsNamespace, dimensions: [.init("FunctionName", name)],
+            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
             properties: ["requestId": context.requestID])
         metrics.add("FilesTransferred", summary.transferred)
         metrics.add("BytesTransferred", summary.bytes, .bytes)

@@ -35,6 +35,12 @@ struct ServerConnector: Sendable {
         }
     }
 
+    /// Who this is at the server, without connecting: host:port:user (rule P8).
+    /// - Throws: what `LoginSource.login` throws.
+    func origin(deadlineUptimeSeconds: Double) async throws -> String {
+        origin(try await login(deadlineUptimeSeconds - Self.marginSeconds))
+    }
+
     private func login(_ deadline: Double) async throws -> Login {
         try await logins.login(deadlineUptimeSeconds: clock.uptimeSeconds + timeoutSeconds(deadline))
     }

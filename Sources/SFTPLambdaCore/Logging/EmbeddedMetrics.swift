@@ -1,6 +1,9 @@
 /// Numbers for CloudWatch Metrics, sent as log lines that CloudWatch Logs recognises (Amazon CloudWatch User Guide,
 /// "Specification: Embedded metric format").
 public struct EmbeddedMetrics: Sendable, Hashable {
+    /// The namespace of all metrics of ours.
+    static let namespace = "sftp-lambda"
+
     /// A name and a value that tell one series of a metric from another. Each combination is billed as a metric of its
     /// own, so never a request id or a file name.
     public struct Dimension: Sendable, Hashable {

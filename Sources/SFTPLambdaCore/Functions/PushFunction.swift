@@ -1,0 +1,98 @@
+import AWS
+import FoundationEssentials
+import LambdaRuntime
+import Logging
+import Transfers
+
+/// The Lambda function `push`: sends the objects that an event names to the partner's server (rules U1 to U9).
+///
+/// What cannot be sent goes to the retry queue, and the invocation succeeds (rule U7). So the queue is the one setting
+/// without which the function does not start; with any other one wrong, events are queued until it is right.
+struct PushFunction: LambdaHandler {
+    private let services: FunctionServices
+    private let locator: RetryQueueLocator
+    private let work: Result<PushWork, SettingsError>
+    private let clock = SystemClock()
+
+    /// - Throws: `SettingsError` when the retry queue is not known.
+    init(services: FunctionServices, logger: Logger) throws {
+        self.services = services
+        locator = RetryQueueLocator(
+            client: SQSClient(services.aws),
+            reference: try PushSettings.retryQueue(environment: services.environment, for: .push))
+        do throws(SettingsError) {
+            let settings = try PushSettings(environment: services.environment, for: .push)
+            for warning in settings.warnings { logger.warning("\(warning)") }
+            work = .success(PushWork(settings: settings, services: services))
+        } catch {
+            logger.critical(
+                "nothing can be pushed: every event goes to the retry queue until the settings are right",
+                metadata: ["reason": "\(error)"])
+            work = .failure(error)
+        }
+    }
+
+    func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
+        let window = WorkWindow(context.deadline)
+        let incoming = IncomingEvent(event)
+        let queue = SQSRetryQueue(
+            locator: locator, deadlineUptimeSeconds: window.lastUptimeSeconds, logger: context.logger)
+        let result = try await window.run {
+            await push(incoming, window, queue, context.logger)
+        }
+        services.report(result.summary, isFailure: result.isFailure, .push, context)
+        if result.isFailure { throw FunctionFailure(unqueued: result.summary) }
+        if let failedItemIDs = result.failedItemIDs {
+            return Array(IncomingEvent.batchAnswer(failedItemIDs: failedItemIDs).utf8)
+        }
+        return try FunctionAnswer.json(result.summary)
+    }
+
+    private func push(
+        _ event: IncomingEvent, _ window: WorkWindow, _ queue: any RetryQueue, _ logger: Logger
+    ) async -> PushFlow.Result {
+        let observer = PushLog(logger: logger)
+        let work: PushWork
+        let plan: PushPlan
+        do {
+            work = try self.work.get()
+            plan = try await work.plan(deadlineUptimeSeconds: window.deadlineUptimeSeconds)
+        } catch {
+            return await PushFlow.postpone(
+                event, because: PushFailure(.settings, "\(error)"), queue: queue, clock: clock, observer: observer)
+        }
+        let opened = OpenedClients()
+        let flow = PushFlow(
+            plan: plan, objects: work.objects(deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: logger),
+            connect: { () throws(RemoteFailure) in
+                try await work.connect(
+                    for: plan, opened, deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: logger)
+            }, queue: queue, clock: clock, observer: observer)
+        // A server that is silent must not keep what is left from being queued: without a connection all ends at once.
+        let last = Task {
+            await clock.wait(untilUptimeSeconds: window.deadlineUptimeSeconds + PushWork.graceSeconds)
+            if !Task.isCancelled { await opened.close() }
+        }
+        let result = await flow.run(event)
+        last.cancel()
+        await opened.close()
+        return result
+    }
+}
+
+extension FunctionFailure {
+    /// The end of a push whose failures the retry queue did not take: Lambda has to keep the event.
+    init(unqueued summary: PushSummary) {
+        self.init(
+            type: "RetryQueueUnavailable",
+            message: "\(summary.unqueued) of \(summary.failed) failures could not be put on the retry queue, so Lambda "
+                + "keeps the event. " + FunctionFailure.listed(summary))
+    }
+
+    /// The first failures, as text.
+    static func listed(_ summary: PushSummary) -> String {
+        let shown = summary.failures.map { "\($0.subject): \($0.reason)" }.joined(separator: "; ")
+        let more = summary.failed - summary.failures.count
+        return shown + (more > 0 ? "; and \(more) more, see the log" : "")
+    }
+}

@@ -1,0 +1,30 @@
+import LambdaRuntime
+import Logging
+import Transfers
+
+extension FunctionServices {
+    /// The last lines of an invocation of push or pushRetry in the log.
+    func report(_ summary: PushSummary, isFailure: Bool, _ function: LambdaFunction, _ context: InvocationContext) {
+        let skipped: [String: Logger.MetadataValue] = summary.skipped.mapValues { .stringConvertible($0) }
+        context.logger.log(
+            level: isFailure || summary.failed > 0 ? .error : .info, "\(function.rawValue) finished",
+            metadata: [
+                "delivered": .stringConvertible(summary.delivered), "bytes": .stringConvertible(summary.bytes),
+                "marked": .stringConvertible(summary.marked), "skipped": .dictionary(skipped),
+                "failed": .stringConvertible(summary.failed), "queued": .stringConvertible(summary.queued),
+                "unqueued": .stringConvertible(summary.unqueued), "received": .stringConvertible(summary.received),
+                "handedBack": .stringConvertible(summary.handedBack),
+                "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
+            ])
+        let name = environment["AWS_LAMBDA_FUNCTION_NAME"] ?? function.rawValue
+        var metrics = EmbeddedMetrics(
+            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
+            properties: ["requestId": context.requestID])
+        metrics.add("FilesTransferred", summary.delivered)
+        metrics.add("BytesTransferred", summary.bytes, .bytes)
+        metrics.add("FilesFailed", summary.failed)
+        metrics.add("FilesQueued", summary.queued)
+        metrics.add("DurationMilliseconds", summary.durationMilliseconds, .milliseconds)
+        log.write(metrics)
+    }
+}

@@ -1,0 +1,39 @@
+import LambdaRuntime
+
+/// The time of one invocation, cut in two: the work, and what is kept behind it for queueing what is left, closing the
+/// connection and answering.
+struct WorkWindow: Sendable {
+    /// When the work is cancelled, on the monotonic clock.
+    let deadlineUptimeSeconds: Double
+    /// When everything must be done, shortly before Lambda ends the invocation.
+    let lastUptimeSeconds: Double
+
+    private static let clock = SystemClock()
+    /// What is kept of the time: this share of it, and at most so much.
+    private static let reservedShare = 0.1
+    private static let mostReservedSeconds = 3.0
+    /// How much of what is kept may be used up.
+    private static let usableShare = 0.8
+
+    init(_ deadline: InvocationDeadline) {
+        let leftSeconds = deadline.remainingSeconds
+        let reservedSeconds = min(leftSeconds * Self.reservedShare, Self.mostReservedSeconds)
+        deadlineUptimeSeconds = Self.clock.uptimeSeconds + leftSeconds - reservedSeconds
+        lastUptimeSeconds = deadlineUptimeSeconds + reservedSeconds * Self.usableShare
+    }
+
+    /// Runs the work and cancels it when the time is up. It then ends in an orderly way and says how far it came.
+    func run<Value: Sendable>(_ work: @Sendable @escaping () async throws -> Value) async throws -> Value {
+        let task = Task { try await work() }
+        let watch = Task {
+            await Self.clock.wait(untilUptimeSeconds: deadlineUptimeSeconds)
+            task.cancel()
+        }
+        defer { watch.cancel() }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+}
