@@ -45,7 +45,7 @@ package: deps ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
 	@scripts/package
 
 .PHONY: demo
-demo: package ## Show pull at work, from its zip, between a local SFTP server and a local S3
+demo: package ## Show pull, push and pushRetry at work, from their zips, between a local SFTP server and a local AWS
 	@.deps/venv/bin/python3 local/demo.py
 
 .PHONY: clean
