@@ -292,6 +292,21 @@ import Transfers
 
     // MARK: Memory and cancelling
 
+    @Test func nameThatIsRefusedOnAServerThatRenamesConcernsThatNameOnly() async throws {
+        let world = try await World(refusing: [
+            ("posix-rename@openssh.com \(Self.temporary) /aux", .permissionDenied),
+            ("RENAME \(Self.temporary) /aux", .permissionDenied),
+        ])
+        #expect(try await world.deliver(bytes) == .done)
+        try await world.write(older)
+        guard case .refused = try await world.destination.replaceFile("/aux", with: Self.temporary) else {
+            return #expect(Bool(false), "a name that is refused was taken")
+        }
+        #expect(world.destination.canReplace)
+        #expect(try await world.destination.replaceFile(Self.target, with: Self.temporary) == .done)
+        #expect(world.content(Self.target) == older)
+    }
+
     @Test func unansweredBytesAreBoundedAndNoneFollowsTheClose() async throws {
         let world = try await World()
         let writer = try await world.destination.createFile(Self.temporary)

@@ -1,3 +1,4 @@
+import Synchronization
 import TestKit
 import Testing
 
@@ -109,6 +110,21 @@ struct PushFlowTests {
         #expect(world.tree.files() == [:])
         #expect(world.isMarked("a", at: "/in/a"))
         #expect(world.queue.messages.isEmpty)
+    }
+
+    @Test func deliveredObjectIsOnlyMarkedAgainWhenTheStoreFailsAfterTheRename() async throws {
+        let world = world(["a"])
+        let isRenamed = Mutex(false)
+        let result = await world.flow(
+            tap: PortTap { call in
+                if call.operation == "remote.rename" { isRenamed.withLock { $0 = true } }
+                return isRenamed.withLock { $0 } ? .failStore(.unavailable) : .proceed
+            }
+        ).run(event(["a"], content))
+        #expect(result.summary.delivered == 1)
+        let request = try #require(IncomingEvent(Array(world.queue.messages[0].body.utf8)).requests.first)
+        #expect(request.newest.delivered != nil)
+        #expect(await world.retryFlow().run().marked == 1)
     }
 
     @Test func cancelledPushQueuesWhatItDidNotFinish() async {

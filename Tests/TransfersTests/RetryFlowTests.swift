@@ -160,8 +160,16 @@ struct RetryFlowTests {
 
     @Test func nothingIsReceivedShortlyBeforeTheDeadline() async {
         let world = world(["a"])
-        let summary = await world.retryFlow(deadlineUptimeSeconds: world.clock.uptimeSeconds + 1).run()
+        let flow = world.retryFlow(deadlineUptimeSeconds: world.clock.uptimeSeconds + 20)
+        world.clock.advance(seconds: 17)
+        let summary = await flow.run()
         #expect(summary.received == 0)
         #expect(world.queue.messages.first?.receiveCount == 0)
+    }
+
+    @Test func shortTimeIsUsedToo() async {
+        let world = world(["a"])
+        let summary = await world.retryFlow(deadlineUptimeSeconds: world.clock.uptimeSeconds + 3).run()
+        #expect(summary.delivered == 1)
     }
 }

@@ -16,6 +16,8 @@ final class SFTPDestination: RemoteDestination {
         var refusal: RemoteFailure?
         /// A plain RENAME has worked.
         var hasRenamed = false
+        /// posix-rename has worked: that RENAME does too is not said by it.
+        var hasReplaced = false
     }
 
     /// - Parameter logger: hears once of everything that the server does not do.
@@ -89,6 +91,7 @@ final class SFTPDestination: RemoteDestination {
             return try await renamePlainly(path, to: target)
         }
         guard let refusal = try await refusal(of: .posixRename(path.bytes, to: target.bytes), path) else {
+            memory.withLock { $0.hasReplaced = true }
             return .done
         }
         let replacement = try await renamePlainly(path, to: target)
@@ -145,8 +148,9 @@ final class SFTPDestination: RemoteDestination {
     private func refused(_ answer: SFTPError) -> Replacement {
         let failure = RemoteFailure(answer)
         let isGeneral = memory.withLock { memory in
-            if !memory.hasRenamed { memory.refusal = failure }
-            return !memory.hasRenamed
+            let isGeneral = !memory.hasRenamed && !memory.hasReplaced
+            if isGeneral { memory.refusal = failure }
+            return isGeneral
         }
         if isGeneral { quirks.note(.renaming, because: answer.message) }
         return .refused(failure)

@@ -70,7 +70,7 @@ struct PushFunction: LambdaHandler {
             }, queue: queue, clock: clock, observer: observer)
         // A server that is silent must not keep what is left from being queued: without a connection all ends at once.
         let last = Task {
-            await clock.wait(untilUptimeSeconds: window.deadlineUptimeSeconds + PushWork.graceSeconds)
+            await clock.wait(untilUptimeSeconds: window.closingUptimeSeconds)
             if !Task.isCancelled { await opened.close() }
         }
         let result = await flow.run(event)

@@ -45,7 +45,7 @@ struct PushRetryFunction: LambdaHandler {
                 locator: locator, deadlineUptimeSeconds: window.lastUptimeSeconds, logger: logger), clock: clock,
             observer: PushLog(logger: logger), deadlineUptimeSeconds: deadline)
         let last = Task {
-            await clock.wait(untilUptimeSeconds: deadline + PushWork.graceSeconds)
+            await clock.wait(untilUptimeSeconds: window.closingUptimeSeconds)
             if !Task.isCancelled { await opened.close() }
         }
         let summary = await flow.run()

@@ -61,9 +61,6 @@ struct PushWork: Sendable {
         }
         return SFTPDestination(client: client, logger: logger)
     }
-
-    /// How long behind the deadline the server has for what must not be cut off.
-    static let graceSeconds = 1.0
 }
 
 /// The connections of an invocation, which are closed at its end, whatever is still under way on them.

@@ -5,6 +5,8 @@ import LambdaRuntime
 struct WorkWindow: Sendable {
     /// When the work is cancelled, on the monotonic clock.
     let deadlineUptimeSeconds: Double
+    /// When the connection to the server is closed, whatever is still under way on it: what is left is queued after that.
+    let closingUptimeSeconds: Double
     /// When everything must be done, shortly before Lambda ends the invocation.
     let lastUptimeSeconds: Double
 
@@ -12,13 +14,15 @@ struct WorkWindow: Sendable {
     /// What is kept of the time: this share of it, and at most so much.
     private static let reservedShare = 0.1
     private static let mostReservedSeconds = 3.0
-    /// How much of what is kept may be used up.
+    /// How much of what is kept may be used up, and how much of it by the server.
     private static let usableShare = 0.8
+    private static let closingShare = 0.25
 
     init(_ deadline: InvocationDeadline) {
         let leftSeconds = deadline.remainingSeconds
         let reservedSeconds = min(leftSeconds * Self.reservedShare, Self.mostReservedSeconds)
         deadlineUptimeSeconds = Self.clock.uptimeSeconds + leftSeconds - reservedSeconds
+        closingUptimeSeconds = deadlineUptimeSeconds + reservedSeconds * Self.closingShare
         lastUptimeSeconds = deadlineUptimeSeconds + reservedSeconds * Self.usableShare
     }
 

@@ -360,7 +360,8 @@ struct FileTransfer: Sendable {
         case (.failure(let failure), _): throw .store(failure)
         case (_, .failure(let failure)):
             let message = "it is stored, but cannot be moved to .done: \(failure.message)"
-            throw .remote(RemoteFailure(failure.reason, message))
+            // "Not found" is the directory here, and not the file, which would count as withdrawn.
+            throw .remote(RemoteFailure(failure.reason == .notFound ? .failed : failure.reason, message))
         case (.success(let object), .success): return object
         }
     }

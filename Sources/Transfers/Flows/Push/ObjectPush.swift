@@ -117,7 +117,14 @@ struct ObjectPush: Sendable {
                     refusal = error
                 }
             }
-            let now = try await look(address)
+            let now: (any SourceObject)?
+            do throws(PushFailure) {
+                now = try await look(address)
+            } catch {
+                // It stands on the server, that much is known. The retry only marks it, if it is the current version.
+                guard let refusal, !Self.meansSuperseded(refusal) else { throw error }
+                return .unmarked(PushFailure(unmarked: refusal))
+            }
             switch PushDecision.afterSending(sent, head: now?.summary, destination: target.destination) {
             case .gone, .settled: return .settled
             case .sendAgain: return .superseded

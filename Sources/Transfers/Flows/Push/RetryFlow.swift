@@ -11,6 +11,7 @@ public struct RetryFlow: Sendable {
     private let clock: any Clock
     private let observer: any PushObserver
     private let deadlineUptimeSeconds: Double?
+    private let lastSeconds: Double
 
     /// How long a received message is hidden, and how often that is renewed while it is worked on.
     static let hiddenSeconds = 120
@@ -20,8 +21,9 @@ public struct RetryFlow: Sendable {
     static let laterWaitSeconds = 1
     /// How many messages one receive gives (Amazon SQS API Reference, "ReceiveMessage").
     static let maximumBatch = 10
-    /// Within this time before the deadline nothing more is received.
-    static let leastSeconds = 5.0
+    /// Within this time before the deadline nothing more is received: at most so much, and at most this share of all.
+    static let mostLastSeconds = 5.0
+    static let lastShare = 0.2
 
     /// Makes a flow.
     /// - Parameters:
@@ -38,6 +40,8 @@ public struct RetryFlow: Sendable {
         self.clock = clock
         self.observer = observer
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        let leftSeconds = deadlineUptimeSeconds.map { max(0, $0 - clock.uptimeSeconds) } ?? .infinity
+        lastSeconds = min(Self.mostLastSeconds, leftSeconds * Self.lastShare)
         server = ServerAccess(connect: connect)
     }
 
@@ -103,7 +107,7 @@ public struct RetryFlow: Sendable {
     private func mayReceive() async -> Bool {
         guard !Task.isCancelled, !(await server.isGivenUp) else { return false }
         guard let deadlineUptimeSeconds else { return true }
-        return clock.uptimeSeconds + Self.leastSeconds < deadlineUptimeSeconds
+        return clock.uptimeSeconds + lastSeconds < deadlineUptimeSeconds
     }
 
     // MARK: One message
