@@ -16,23 +16,19 @@ import pathlib
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
 import urllib.request
-import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from measured import ROOT, TIMEOUT_SECONDS, enter_link, far_side, program, resources, write_random
+
 sys.path.insert(0, str(ROOT / "local"))
 
 from runtime_api import RuntimeAPI  # noqa: E402
 from runtime_api_emulator.sandbox import Configuration  # noqa: E402
 from standins import StandIn  # noqa: E402
-
-TIMEOUT_SECONDS = 600
-PIECE_BYTES = 1 << 20
 
 
 def make_tree(folder, count, size):
@@ -43,26 +39,9 @@ def make_tree(folder, count, size):
     for number in range(count):
         name = f"file-{number:06d}"
         digest = hashlib.sha256()
-        with open(folder / name, "wb") as file:
-            left = size
-            while left:
-                piece = generator.randbytes(min(left, PIECE_BYTES))
-                file.write(piece)
-                digest.update(piece)
-                left -= len(piece)
+        write_random(folder / name, size, generator, digest)
         hashes[name] = digest.hexdigest()
     return hashes
-
-
-def program(function, work):
-    """The command that Lambda would start: the bootstrap of a zip, or a bare program."""
-    if not function.suffix == ".zip":
-        return str(work), [str(function.resolve())]
-    with zipfile.ZipFile(function) as archive:
-        for entry in archive.infolist():
-            path = pathlib.Path(archive.extract(entry, work / "task"))
-            path.chmod(entry.external_attr >> 16 & 0o777)
-    return str(work / "task"), None
 
 
 def check(endpoint, hashes, source, size, receipts):
@@ -83,10 +62,7 @@ def run(options):
     try:
         source = work / "tree" / "in"
         hashes = make_tree(source, options.files, options.bytes)
-        prefix, address = [], "127.0.0.1"
-        if "LINK_FAR_PID" in os.environ:
-            prefix = ["nsenter", f"--net=/proc/{os.environ['LINK_FAR_PID']}/ns/net"]
-            address = os.environ["LINK_FAR_ADDRESS"]
+        prefix, address = far_side()
         sshd_log, function_log = work / "sshd.log", work / "function.log"
         with StandIn("sshd", "--root", work / "tree", "--address", address, log=sshd_log, prefix=prefix) as sshd, StandIn(
             "lean_s3.py", log=work / "s3.log"
@@ -119,28 +95,6 @@ def run(options):
         shutil.rmtree(work)
 
 
-def resources():
-    """CPU seconds and peak resident memory of the function: the child of this process that is neither stand-in."""
-    mine = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            environment = (entry / "environ").read_bytes()
-        except OSError:
-            continue
-        if int(fields[1]) == os.getpid() and b"AWS_LAMBDA_RUNTIME_API=" in environment:
-            mine.append((entry, fields))
-    assert len(mine) == 1, f"one function should run, not {len(mine)}"
-    entry, fields = mine[0]
-    ticks = os.sysconf("SC_CLK_TCK")
-    peak = re.search(r"VmHWM:\s+(\d+) kB", (entry / "status").read_text()).group(1)
-    return {
-        "cpuSeconds": round((int(fields[11]) + int(fields[12])) / ticks, 2), "peakResidentMiB": round(int(peak) / 1024, 1),
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
@@ -149,9 +103,7 @@ def main():
     parser.add_argument("--memory-mb", type=int, default=256)
     parser.add_argument("--function", type=pathlib.Path, default=ROOT / "dist" / "pull.zip")
     options = parser.parse_args()
-    if options.rtt_ms is not None and "LINK_FAR_PID" not in os.environ:
-        link = [sys.executable, str(ROOT / "bench" / "link.py"), "--rtt-ms", str(options.rtt_ms), "--"]
-        sys.exit(subprocess.run([*link, sys.executable, *sys.argv]).returncode)
+    enter_link(options.rtt_ms)
     print(json.dumps(run(options)), flush=True)
 
 

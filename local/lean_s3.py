@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A small S3 that keeps up: for measurements and for big files, where moto would be what is measured.
 
-It takes PutObject, GetObject, HeadObject, DeleteObject, multipart uploads and ListObjectsV2 with path-style
-addresses, hashes every body as it arrives and refuses one that does not match its signed SHA-256 or its checksum
-header. It does not check signatures: local/aws.py does. Bodies are kept only with --keep; otherwise the size and the
-SHA-256 are, so that gigabytes cost no memory.
+It takes PutObject, GetObject (one range), HeadObject, DeleteObject, CopyObject of an object onto itself, multipart
+uploads and ListObjectsV2 with path-style addresses, hashes every body as it arrives and refuses one that does not match
+its signed SHA-256 or its checksum header. `If-Match` and `x-amz-copy-source-if-match` are enforced. It does not check
+signatures: local/aws.py does. Bodies are kept only with --keep; otherwise the size and the SHA-256 are, so that
+gigabytes cost no memory.
 
 Contract: see Tests/TestKit/StandIn.swift. Ready line: {"endpoint": …}. Counters: GET /_counters.
 """
@@ -19,6 +20,7 @@ import os
 import re
 import signal
 import sys
+import time
 import urllib.parse
 from email.utils import formatdate
 from xml.sax.saxutils import escape
@@ -26,6 +28,7 @@ from xml.sax.saxutils import escape
 XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 HEAD_LIMIT_BYTES = 64 * 1024
+PIECE_BYTES = 256 * 1024
 
 
 class Store:
@@ -67,6 +70,8 @@ class Connection(asyncio.BufferedProtocol):
         self.request = None
         self.remaining = 0
         self.body = None
+        self.outgoing = memoryview(b"")
+        self.is_paused = False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -145,7 +150,21 @@ class Connection(asyncio.BufferedProtocol):
         head += [f"{name}: {value}" for name, value in headers.items()]
         self.transport.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n")
         if method != "HEAD":
-            self.transport.write(content)
+            self.outgoing = memoryview(content)
+            self.send()
+
+    def send(self):
+        """Writes what is left of the answer, as fast as the other side takes it."""
+        while self.outgoing and not self.is_paused:
+            piece, self.outgoing = self.outgoing[:PIECE_BYTES], self.outgoing[PIECE_BYTES:]
+            self.transport.write(piece)
+
+    def pause_writing(self):
+        self.is_paused = True
+
+    def resume_writing(self):
+        self.is_paused = False
+        self.send()
 
 
 class Refusal(Exception):
@@ -168,6 +187,8 @@ def answer_to(store, method, bucket, key, query, headers, body):
     name = (bucket, key)
     if method == "PUT" and "partNumber" in query:
         return put_part(store, query, body)
+    if method == "PUT" and "x-amz-copy-source" in headers:
+        return copy_onto_itself(store, name, headers)
     if method == "PUT":
         store.objects[name] = stored(headers, body.hash.hexdigest(), body.length, body.joined())
         return 200, tags(store.objects[name], body), b""
@@ -185,12 +206,18 @@ def answer_to(store, method, bucket, key, query, headers, body):
     if method == "DELETE":
         store.objects.pop(name, None)
         return 204, {}, b""
-    return read(store, name, method)
+    return read(store, name, method, headers)
 
 
 def stored(headers, sha256, length, content):
-    metadata = {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
-    return {"sha256": sha256, "length": length, "content": content, "metadata": metadata, "etag": f'"{sha256[:32]}"'}
+    return {
+        "sha256": sha256, "length": length, "content": content, "metadata": metadata(headers), "modified": time.time(),
+        "etag": f'"{sha256[:32]}"',
+    }
+
+
+def metadata(headers):
+    return {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
 
 
 def tags(entry, body):
@@ -232,18 +259,47 @@ def complete(store, query, body):
     return 200, {"Content-Type": "application/xml"}, text.encode()
 
 
-def read(store, name, method):
+def copy_onto_itself(store, name, headers):
+    entry = existing(store, name, headers)
+    source = urllib.parse.unquote(headers["x-amz-copy-source"]).lstrip("/")
+    if source != "/".join(name):
+        raise Refusal(501, "NotImplemented", "an object can only be copied onto itself")
+    if headers.get("x-amz-copy-source-if-match", entry["etag"]) != entry["etag"]:
+        raise Refusal(412, "PreconditionFailed", "the object is another one")
+    entry["metadata"] = metadata(headers)
+    entry["modified"] = time.time()
+    text = f'<CopyObjectResult xmlns="{XML}"><ETag>{escape(entry["etag"])}</ETag></CopyObjectResult>'
+    return 200, {"Content-Type": "application/xml"}, text.encode()
+
+
+def existing(store, name, headers):
+    """The object, if it is the one that the request is about."""
     entry = store.objects.get(name)
     if entry is None:
         raise Refusal(404, "NoSuchKey", "the object does not exist")
-    headers = {"ETag": entry["etag"], "Last-Modified": formatdate(usegmt=True), "x-lean-sha256": entry["sha256"]}
+    if headers.get("if-match", entry["etag"]) != entry["etag"]:
+        raise Refusal(412, "PreconditionFailed", "the object is another one")
+    return entry
+
+
+def read(store, name, method, requested):
+    entry = existing(store, name, requested)
+    modified = formatdate(entry["modified"], usegmt=True)
+    headers = {"ETag": entry["etag"], "Last-Modified": modified, "x-lean-sha256": entry["sha256"]}
     headers.update(entry["metadata"])
     if "parts" in entry:
         headers["x-lean-parts"] = json.dumps(entry["parts"])
     if method == "HEAD" or entry["content"] is None:
         headers["Content-Length"] = str(entry["length"])
         return 200, headers, b""
-    return 200, headers, entry["content"]
+    bounds = re.fullmatch(r"bytes=(\d+)-(\d*)", requested.get("range", ""))
+    if bounds is None:
+        return 200, headers, entry["content"]
+    first, last = int(bounds[1]), min(int(bounds[2] or entry["length"]), entry["length"] - 1)
+    if first > last:
+        raise Refusal(416, "InvalidRange", "the object ends before")
+    headers["Content-Range"] = f"bytes {first}-{last}/{entry['length']}"
+    return 206, headers, memoryview(entry["content"])[first : last + 1]
 
 
 def listing(store, bucket, query):

@@ -1,0 +1,71 @@
+"""What the measurements of one function have in common: the function as Lambda starts it, what it uses, and the far end
+of the link."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIMEOUT_SECONDS = 600
+PIECE_BYTES = 1 << 20
+
+
+def write_random(path, size, generator, digest):
+    """A file of random bytes, which also go through the digest."""
+    with open(path, "wb") as file:
+        left = size
+        while left:
+            piece = generator.randbytes(min(left, PIECE_BYTES))
+            file.write(piece)
+            digest.update(piece)
+            left -= len(piece)
+
+
+def program(function, work):
+    """The command that Lambda would start: the bootstrap of a zip, or a bare program."""
+    if not function.suffix == ".zip":
+        return str(work), [str(function.resolve())]
+    with zipfile.ZipFile(function) as archive:
+        for entry in archive.infolist():
+            path = pathlib.Path(archive.extract(entry, work / "task"))
+            path.chmod(entry.external_attr >> 16 & 0o777)
+    return str(work / "task"), None
+
+
+def resources():
+    """CPU seconds and peak resident memory of the function: the child of this process that is neither stand-in."""
+    mine = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and b"AWS_LAMBDA_RUNTIME_API=" in environment:
+            mine.append((entry, fields))
+    assert len(mine) == 1, f"one function should run, not {len(mine)}"
+    entry, fields = mine[0]
+    ticks = os.sysconf("SC_CLK_TCK")
+    peak = re.search(r"VmHWM:\s+(\d+) kB", (entry / "status").read_text()).group(1)
+    return {
+        "cpuSeconds": round((int(fields[11]) + int(fields[12])) / ticks, 2), "peakResidentMiB": round(int(peak) / 1024, 1),
+    }
+
+
+def far_side():
+    """How a program is started at the far end of the link, and its address there; here when there is no link."""
+    if "LINK_FAR_PID" not in os.environ:
+        return [], "127.0.0.1"
+    return ["nsenter", f"--net=/proc/{os.environ['LINK_FAR_PID']}/ns/net"], os.environ["LINK_FAR_ADDRESS"]
+
+
+def enter_link(round_trip_milliseconds):
+    """Runs this very program once more, on the near side of a link, unless it is there already."""
+    if round_trip_milliseconds is not None and "LINK_FAR_PID" not in os.environ:
+        link = [sys.executable, str(ROOT / "bench" / "link.py"), "--rtt-ms", str(round_trip_milliseconds), "--"]
+        sys.exit(subprocess.run([*link, sys.executable, *sys.argv]).returncode)
