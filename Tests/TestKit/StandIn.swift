@@ -69,17 +69,3 @@ public struct StandInFailure: Error, CustomStringConvertible {
     /// What it logged.
     public var description: String { "local/\(script) did not become ready. Its log:\n\(log)" }
 }
-
-/// A folder that goes away with its owner.
-public final class TemporaryFolder: Sendable {
-    /// Where it is.
-    public let url: URL
-
-    /// Makes an empty folder.
-    public init() throws {
-        url = FileManager.default.temporaryDirectory.appendingPathComponent("sftp-lambda-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-}
