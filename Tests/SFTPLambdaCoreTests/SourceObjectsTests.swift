@@ -207,6 +207,13 @@ import Transfers
         #expect(failure.message.contains("s3:GetObject") && failure.message.contains("s3:ListBucket"))
     }
 
+    @Test func aLookThatS3CallsABadRequestSpeaksOfKeysOfOnesOwn() async throws {
+        let server = try ScriptedHTTPServer { try $0.sendHead(400, headers: ["Content-Length": "0"]) }
+        defer { server.stop() }
+        let failure = try #require(await Self.failure { _ = try await Self.seen(server) })
+        #expect(failure.reason == .rejected && failure.message.contains("SSE-C"))
+    }
+
     @Test(arguments: [
         (403, "ObjectNotInActiveTierError", StoreFailure.Reason.rejected, "restore it", 1),
         (403, "AccessDenied", .denied, "s3:PutObjectTagging", 1),

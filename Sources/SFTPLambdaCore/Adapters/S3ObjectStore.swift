@@ -55,30 +55,8 @@ struct S3ObjectStore: ObjectStore {
             if error.kind == .notFound { return nil }
             throw StoreFailure(error)
         }
-        guard let lastModified = info.lastModifiedEpochSeconds else {
-            throw StoreFailure(.unavailable, "HeadObject \(key): the answer has no Last-Modified")
-        }
-        return ObjectSummary(
-            etag: info.etag, sizeBytes: info.sizeBytes, lastModified: UnixTime(seconds: lastModified),
-            metadata: info.attributes.metadata, versionID: info.versionID)
+        return try ObjectSummary(info, of: "\(key)")
     }
 
     private func address(_ key: ObjectKey) -> S3Address { S3Address(bucket: bucket, key: key.text) }
-}
-
-extension StoreFailure {
-    /// What an AWS error means to the transfer rules.
-    init(_ error: AWSError) {
-        let reason: Reason
-        switch error.kind {
-        case .notFound: reason = .notFound
-        case .denied, .expiredCredentials, .noCredentials: reason = .denied
-        case .preconditionFailed: reason = .preconditionFailed
-        case .cancelled: reason = .cancelled
-        case .rejected, .wrongRegion: reason = .rejected
-        case .conflict, .throttled, .unavailable, .clockSkew, .corrupted, .malformedAnswer, .network:
-            reason = .unavailable
-        }
-        self.init(reason, error.description)
-    }
 }

@@ -37,18 +37,10 @@ struct S3SourceObjects: SourceObjects {
             info = try await client.headObject(S3ReadRequest(place), deadlineUptimeSeconds: deadlineUptimeSeconds)
         } catch {
             if error.kind == .notFound { return nil }
-            throw StoreFailure(
-                error,
-                permissions: "s3:GetObject on the object, and s3:ListBucket on the bucket, without which S3 denies "
-                    + "what is not there as well")
+            throw StoreFailure(looking: error)
         }
-        guard let lastModified = info.lastModifiedEpochSeconds else {
-            throw StoreFailure(.unavailable, "HeadObject \(address): the answer has no Last-Modified")
-        }
-        let summary = ObjectSummary(
-            etag: info.etag, sizeBytes: info.sizeBytes, lastModified: UnixTime(seconds: lastModified),
-            metadata: info.attributes.metadata, versionID: info.versionID)
-        return S3SourceObject(objects: self, address: place, info: info, summary: summary)
+        return S3SourceObject(
+            objects: self, address: place, info: info, summary: try ObjectSummary(info, of: "\(address)"))
     }
 
     var pauses: Pauses { Pauses(clock: clock, deadlineUptimeSeconds: deadlineUptimeSeconds) }
@@ -155,6 +147,21 @@ extension StoreFailure {
             message += "; the object is archived: restore it, and the event of the restore's end has it pushed"
         } else if reason == .denied {
             message += "; needed is \(permissions)"
+        }
+    }
+
+    /// What it means that an object could not be looked at. HEAD has no body, so S3 can only say 400 of one that is
+    /// encrypted under a key of its writer's own (Amazon S3 User Guide, "Using server-side encryption with
+    /// customer-provided keys").
+    fileprivate init(looking error: AWSError) {
+        self.init(
+            error,
+            permissions: "s3:GetObject on the object, and s3:ListBucket on the bucket, without which S3 denies what is "
+                + "not there as well")
+        if error.status == 400, reason == .rejected {
+            message +=
+                "; an object that its writer encrypted under a key of his own (SSE-C) is answered so: nobody "
+                + "else can read it, so it cannot be pushed"
         }
     }
 
