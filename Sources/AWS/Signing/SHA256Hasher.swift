@@ -49,9 +49,6 @@ public final class SHA256Hasher {
         return hasher.finalize()
     }
 
-    /// The digest of bytes in lower-case hexadecimal.
-    public static func hexadecimalDigest(_ bytes: [UInt8]) -> String { Text.hexadecimal(digest(pieces: [bytes])) }
-
     private func update(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         precondition(EVP_DigestUpdate(context, base, bytes.count) == 1, "SHA-256 failed")

@@ -11,6 +11,12 @@ struct FunctionFailure: LambdaReportableError, Hashable {
         errorMessage = message
     }
 
+    /// The first failures of a number of them, as text.
+    static func listed(_ first: [String], of count: Int) -> String {
+        let more = count - first.count
+        return first.joined(separator: "; ") + (more > 0 ? "; and \(more) more, see the log" : "")
+    }
+
     /// A connection that could not be opened. The words are part of what operators build alarms on: they stay.
     init(_ error: SFTPError) {
         let type =

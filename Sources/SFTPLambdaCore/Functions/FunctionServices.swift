@@ -1,5 +1,6 @@
 import AWS
 import HTTP
+import LambdaRuntime
 
 /// What every function needs of the world outside, made from the environment. Nothing is connected before it is used.
 struct FunctionServices: Sendable {
@@ -21,6 +22,14 @@ struct FunctionServices: Sendable {
         aws = AWSConfiguration(
             http: http, credentials: CredentialsChain(environment: environment, http: http), region: region,
             environment: environment)
+    }
+
+    /// The metrics of an invocation, to be filled.
+    func metrics(of function: LambdaFunction, _ context: InvocationContext) -> EmbeddedMetrics {
+        let name = environment["AWS_LAMBDA_FUNCTION_NAME"] ?? function.rawValue
+        return EmbeddedMetrics(
+            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
+            properties: ["requestId": context.requestID])
     }
 }
 

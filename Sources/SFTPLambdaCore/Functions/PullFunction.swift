@@ -17,9 +17,6 @@ struct PullFunction: LambdaHandler {
     private let selection: Selection
     private let clock = SystemClock()
 
-    /// How long behind the deadline moves may take that were under way.
-    private static let graceSeconds = 1.0
-
     /// - Throws: `SettingsError` with every fault of the settings.
     init(services: FunctionServices, logger: Logger) throws {
         settings = try PullSettings(environment: services.environment)
@@ -34,9 +31,7 @@ struct PullFunction: LambdaHandler {
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
         try Self.check(event)
         let window = WorkWindow(context.deadline)
-        let summary = try await window.run {
-            try await run(deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: context.logger)
-        }
+        let summary = try await window.run { try await run(window, context.logger) }
         report(summary, context)
         if summary.isFailure { throw FunctionFailure(summary) }
         return try FunctionAnswer.json(summary)
@@ -56,7 +51,8 @@ struct PullFunction: LambdaHandler {
         }
     }
 
-    private func run(deadlineUptimeSeconds: Double, logger: Logger) async throws -> PullSummary {
+    private func run(_ window: WorkWindow, _ logger: Logger) async throws -> PullSummary {
+        let deadlineUptimeSeconds = window.deadlineUptimeSeconds
         let (client, origin): (SFTPClient, String)
         do {
             (client, origin) = try await connector.connect(
@@ -76,17 +72,10 @@ struct PullFunction: LambdaHandler {
                 client: store, bucket: settings.bucket.text, deadlineUptimeSeconds: deadlineUptimeSeconds,
                 logger: logger),
             clock: clock, observer: TransferLog(logger: logger))
-        // Moves under way are not cut off at the deadline. A server that is silent then must not keep the function from
-        // answering: without a connection they end at once.
-        let last = Task {
-            try await Task.sleep(
-                for: .seconds(max(0, deadlineUptimeSeconds + Self.graceSeconds - clock.uptimeSeconds)))
-            await client.close()
-        }
-        let summary = await flow.run()
-        last.cancel()
-        await client.close()
-        return summary
+        let opened = OpenedClients()
+        _ = opened.add(client)
+        // Moves under way are not cut off at the deadline: they have until then.
+        return await opened.closing(atUptimeSeconds: window.closingUptimeSeconds) { await flow.run() }
     }
 
     private func report(_ summary: PullSummary, _ context: InvocationContext) {
@@ -100,10 +89,7 @@ struct PullFunction: LambdaHandler {
                 "isListingComplete": .stringConvertible(summary.isListingComplete),
                 "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
             ])
-        let name = services.environment["AWS_LAMBDA_FUNCTION_NAME"] ?? "pull"
-        var metrics = EmbeddedMetrics(
-            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
-            properties: ["requestId": context.requestID])
+        var metrics = services.metrics(of: .pull, context)
         metrics.add("FilesTransferred", summary.transferred)
         metrics.add("BytesTransferred", summary.bytes, .bytes)
         metrics.add("FilesFailed", summary.failed)
@@ -117,12 +103,11 @@ struct PullFunction: LambdaHandler {
 extension FunctionFailure {
     /// The end of a run in which something failed: the invocation fails and names what did (rule P6).
     init(_ summary: PullSummary) {
-        let shown = summary.failures.map { "\($0.path): \($0.reason)" }.joined(separator: "; ")
-        let more = summary.failed - summary.failures.count
+        let failures = summary.failures.map { "\($0.path): \($0.reason)" }
         self.init(
             type: "TransfersFailed",
             message: "\(summary.failed) failed, \(summary.transferred) transferred, \(summary.remaining) remaining. "
-                + shown + (more > 0 ? "; and \(more) more, see the log" : ""))
+                + Self.listed(failures, of: summary.failed))
     }
 }
 

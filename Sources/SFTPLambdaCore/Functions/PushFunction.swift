@@ -40,7 +40,7 @@ struct PushFunction: LambdaHandler {
         let result = try await window.run {
             await push(incoming, window, queue, context.logger)
         }
-        services.report(result.summary, isFailure: result.isFailure, .push, context)
+        services.report(result.summary, .push, context)
         if result.isFailure { throw FunctionFailure(unqueued: result.summary) }
         if let failedItemIDs = result.failedItemIDs {
             return Array(IncomingEvent.batchAnswer(failedItemIDs: failedItemIDs).utf8)
@@ -68,15 +68,7 @@ struct PushFunction: LambdaHandler {
                 try await work.connect(
                     for: plan, opened, deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: logger)
             }, queue: queue, clock: clock, observer: observer)
-        // A server that is silent must not keep what is left from being queued: without a connection all ends at once.
-        let last = Task {
-            await clock.wait(untilUptimeSeconds: window.closingUptimeSeconds)
-            if !Task.isCancelled { await opened.close() }
-        }
-        let result = await flow.run(event)
-        last.cancel()
-        await opened.close()
-        return result
+        return await opened.closing(atUptimeSeconds: window.closingUptimeSeconds) { await flow.run(event) }
     }
 }
 
@@ -86,13 +78,6 @@ extension FunctionFailure {
         self.init(
             type: "RetryQueueUnavailable",
             message: "\(summary.unqueued) of \(summary.failed) failures could not be put on the retry queue, so Lambda "
-                + "keeps the event. " + FunctionFailure.listed(summary))
-    }
-
-    /// The first failures, as text.
-    static func listed(_ summary: PushSummary) -> String {
-        let shown = summary.failures.map { "\($0.subject): \($0.reason)" }.joined(separator: "; ")
-        let more = summary.failed - summary.failures.count
-        return shown + (more > 0 ? "; and \(more) more, see the log" : "")
+                + "keeps the event. " + summary.listedFailures)
     }
 }

@@ -4,10 +4,10 @@ import Transfers
 
 extension FunctionServices {
     /// The last lines of an invocation of push or pushRetry in the log.
-    func report(_ summary: PushSummary, isFailure: Bool, _ function: LambdaFunction, _ context: InvocationContext) {
+    func report(_ summary: PushSummary, _ function: LambdaFunction, _ context: InvocationContext) {
         let skipped: [String: Logger.MetadataValue] = summary.skipped.mapValues { .stringConvertible($0) }
         context.logger.log(
-            level: isFailure || summary.failed > 0 ? .error : .info, "\(function.rawValue) finished",
+            level: summary.failed > 0 ? .error : .info, "\(function.rawValue) finished",
             metadata: [
                 "delivered": .stringConvertible(summary.delivered), "bytes": .stringConvertible(summary.bytes),
                 "marked": .stringConvertible(summary.marked), "skipped": .dictionary(skipped),
@@ -16,15 +16,19 @@ extension FunctionServices {
                 "handedBack": .stringConvertible(summary.handedBack),
                 "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
             ])
-        let name = environment["AWS_LAMBDA_FUNCTION_NAME"] ?? function.rawValue
-        var metrics = EmbeddedMetrics(
-            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
-            properties: ["requestId": context.requestID])
+        var metrics = metrics(of: function, context)
         metrics.add("FilesTransferred", summary.delivered)
         metrics.add("BytesTransferred", summary.bytes, .bytes)
         metrics.add("FilesFailed", summary.failed)
         metrics.add("FilesQueued", summary.queued)
         metrics.add("DurationMilliseconds", summary.durationMilliseconds, .milliseconds)
         log.write(metrics)
+    }
+}
+
+extension PushSummary {
+    /// The first failures, as text.
+    var listedFailures: String {
+        FunctionFailure.listed(failures.map { "\($0.subject): \($0.reason)" }, of: failed)
     }
 }

@@ -22,12 +22,12 @@ struct PushRetryFunction: LambdaHandler {
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
         let window = WorkWindow(context.deadline)
         let summary = try await window.run { try await retry(window, context.logger) }
-        services.report(summary, isFailure: summary.failed > 0, .pushRetry, context)
+        services.report(summary, .pushRetry, context)
         guard summary.failed == 0 else {
             throw FunctionFailure(
                 type: "RetriesFailed",
                 message: "\(summary.failed) failed, \(summary.delivered) delivered, \(summary.handedBack) handed back. "
-                    + FunctionFailure.listed(summary))
+                    + summary.listedFailures)
         }
         return try FunctionAnswer.json(summary)
     }
@@ -44,13 +44,6 @@ struct PushRetryFunction: LambdaHandler {
             queue: SQSRetryQueue(
                 locator: locator, deadlineUptimeSeconds: window.lastUptimeSeconds, logger: logger), clock: clock,
             observer: PushLog(logger: logger), deadlineUptimeSeconds: deadline)
-        let last = Task {
-            await clock.wait(untilUptimeSeconds: window.closingUptimeSeconds)
-            if !Task.isCancelled { await opened.close() }
-        }
-        let summary = await flow.run()
-        last.cancel()
-        await opened.close()
-        return summary
+        return await opened.closing(atUptimeSeconds: window.closingUptimeSeconds) { await flow.run() }
     }
 }

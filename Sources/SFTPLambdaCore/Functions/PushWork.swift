@@ -2,7 +2,6 @@ import AWS
 import LambdaRuntime
 import Logging
 import SFTP
-import Synchronization
 import Transfers
 
 /// What push and pushRetry have in common: the clients, the plan of an invocation, and its connection.
@@ -29,7 +28,7 @@ struct PushWork: Sendable {
             targetDirectory: settings.targetDirectory, strip: settings.strip, allowsInPlace: settings.allowInPlace,
             budgetBytes: MemoryBudget.bytes(environment: services.environment),
             objectTimeoutSeconds: settings.pushTimeoutSeconds.map(Double.init),
-            sha256: { bytes in SHA256Hasher.hexadecimalDigest(bytes) })
+            sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
     }
 
     /// The buckets, for an invocation.
@@ -60,27 +59,5 @@ struct PushWork: Sendable {
             throw RemoteFailure(.connectionLost, "the login has changed while this invocation began; it is tried again")
         }
         return SFTPDestination(client: client, logger: logger)
-    }
-}
-
-/// The connections of an invocation, which are closed at its end, whatever is still under way on them.
-final class OpenedClients: Sendable {
-    private let clients = Mutex<[SFTPClient]?>([])
-
-    /// False when the invocation has ended: then the client is not taken.
-    func add(_ client: SFTPClient) -> Bool {
-        clients.withLock { clients in
-            clients?.append(client)
-            return clients != nil
-        }
-    }
-
-    /// Closes all, and takes no more.
-    func close() async {
-        let all = clients.withLock { clients in
-            defer { clients = nil }
-            return clients ?? []
-        }
-        for client in all { await client.close() }
     }
 }
