@@ -1,8 +1,6 @@
 /// Pushes what an event asks for, over one connection, and puts on the retry queue what fails (rules U1 to U8).
 public struct PushFlow: Sendable {
-    private let plan: PushPlan
-    private let objects: any SourceObjects
-    private let server: ServerAccess
+    private let push: ObjectPush
     private let queue: any RetryQueue
     private let clock: any Clock
     private let observer: any PushObserver
@@ -14,12 +12,12 @@ public struct PushFlow: Sendable {
         connect: @escaping @Sendable () async throws(RemoteFailure) -> any RemoteDestination, queue: any RetryQueue,
         clock: any Clock, observer: any PushObserver
     ) {
-        self.plan = plan
-        self.objects = objects
         self.queue = queue
         self.clock = clock
         self.observer = observer
-        server = ServerAccess(connect: connect)
+        push = ObjectPush(
+            plan: plan, objects: objects, server: ServerAccess(connect: connect),
+            budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock)
     }
 
     /// What became of an event.
@@ -39,9 +37,6 @@ public struct PushFlow: Sendable {
     /// finished is queued all the same. Nothing is thrown: what failed is in the result.
     public func run(_ event: IncomingEvent) async -> Result {
         let ledger = PushLedger(clock: clock, observer: observer)
-        let push = ObjectPush(
-            plan: plan, objects: objects, server: server, budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock
-        )
         var unfinished: [RetryEntry] = []
         await withTaskGroup(of: [RetryEntry].self) { group in
             var underWay = 0
@@ -89,21 +84,22 @@ public struct PushFlow: Sendable {
                     message: RetryMessage(failure, time: clock.now, attempt: 1),
                     itemIDs: [failure.itemID].compactMap(\.self)))
         }
-        let refused = await enqueue(entries, queue, ledger)
+        let refused = await ledger.enqueue(entries, on: queue)
         guard let batch = event.batchItemIDs else { return Result(summary: ledger.summary, failedItemIDs: nil) }
         let failed = Set(refused.flatMap(\.itemIDs))
         return Result(summary: ledger.summary, failedItemIDs: batch.filter { failed.contains($0) })
     }
+}
 
-    /// Sends the messages, also when the task is cancelled: that is when it matters. The queue knows the deadline.
+extension PushLedger {
+    /// Puts messages on the retry queue, also when the task is cancelled: that is when it matters. The queue knows the
+    /// deadline.
     /// - Returns: what it did not take.
-    private static func enqueue(
-        _ entries: [RetryEntry], _ queue: any RetryQueue, _ ledger: PushLedger
-    ) async -> [RetryEntry] {
+    func enqueue(_ entries: [RetryEntry], on queue: any RetryQueue) async -> [RetryEntry] {
         guard !entries.isEmpty else { return [] }
         let failures = await Task { await queue.send(entries.map(\.message)) }.value
-        ledger.queued(entries.count - failures.count)
-        for failure in failures.sorted(by: { $0.key < $1.key }) { ledger.unqueued(failure.value) }
+        queued(entries.count - failures.count)
+        for failure in failures.sorted(by: { $0.key < $1.key }) { unqueued(failure.value) }
         return failures.keys.sorted().map { entries[$0] }
     }
 }

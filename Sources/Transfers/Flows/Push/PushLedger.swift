@@ -42,7 +42,7 @@ final class PushLedger: Sendable {
     }
 
     private func failed(_ object: ObjectAddress, _ failure: PushFailure) {
-        failed(subject: object.description, errorClass: failure.reason.rawValue, failure.message)
+        count(subject: object.description, errorClass: failure.reason.rawValue, failure.message)
         observer.failed(object, failure)
     }
 
@@ -55,7 +55,7 @@ final class PushLedger: Sendable {
 
     /// An event that could not be understood. `subject` says where it came from.
     func failed(_ error: EventError, subject: String) {
-        failed(subject: subject, errorClass: error.reason.rawValue, error.message)
+        count(subject: subject, errorClass: error.reason.rawValue, error.message)
         observer.warning("an event was not understood: \(error.message)", object: nil)
     }
 
@@ -67,11 +67,12 @@ final class PushLedger: Sendable {
 
     /// Something that keeps the whole invocation from its work.
     func failed(_ message: String, subject: String, errorClass: String) {
-        failed(subject: subject, errorClass: errorClass, message)
+        count(subject: subject, errorClass: errorClass, message)
         observer.warning("\(subject): \(message)", object: nil)
     }
 
-    private func failed(subject: String, errorClass: String, _ reason: String) {
+    /// Counts a failure, and lists it while there is room.
+    private func count(subject: String, errorClass: String, _ reason: String) {
         state.withLock { state in
             state.failed += 1
             guard state.failures.count < PushSummary.maximumFailures else { return }

@@ -4,9 +4,7 @@
 /// receive, and comes again until the queue's redrive policy sets it aside. What is held when the server is lost or the
 /// time is up is handed back at once.
 public struct RetryFlow: Sendable {
-    private let plan: PushPlan
-    private let objects: any SourceObjects
-    private let server: ServerAccess
+    private let push: ObjectPush
     private let queue: any RetryQueue
     private let clock: any Clock
     private let observer: any PushObserver
@@ -34,15 +32,15 @@ public struct RetryFlow: Sendable {
         connect: @escaping @Sendable () async throws(RemoteFailure) -> any RemoteDestination, queue: any RetryQueue,
         clock: any Clock, observer: any PushObserver, deadlineUptimeSeconds: Double?
     ) {
-        self.plan = plan
-        self.objects = objects
         self.queue = queue
         self.clock = clock
         self.observer = observer
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
         let leftSeconds = deadlineUptimeSeconds.map { max(0, $0 - clock.uptimeSeconds) } ?? .infinity
         lastSeconds = min(Self.mostLastSeconds, leftSeconds * Self.lastShare)
-        server = ServerAccess(connect: connect)
+        push = ObjectPush(
+            plan: plan, objects: objects, server: ServerAccess(connect: connect),
+            budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock)
     }
 
     /// Works through the queue. Cancelling the task ends it in an orderly way; the summary comes all the same. Nothing
@@ -53,7 +51,7 @@ public struct RetryFlow: Sendable {
             guard try await queue.waitingCount() > 0 else { return ledger.summary }
             // A server that cannot be reached must not cost the messages a receive (rule R1).
             do throws(RemoteFailure) {
-                _ = try await server.destination()
+                _ = try await push.server.destination()
             } catch {
                 ledger.failedOnce(PushFailure(connecting: error))
                 return ledger.summary
@@ -70,9 +68,6 @@ public struct RetryFlow: Sendable {
     /// Receives and pushes until the queue is empty. The next messages are asked for while the ones before them are
     /// pushed, as long as there is room for them.
     private func work(_ ledger: PushLedger) async throws(QueueFailure) {
-        let push = ObjectPush(
-            plan: plan, objects: objects, server: server, budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock
-        )
         let turns = ObjectTurns()
         let failure = await withTaskGroup(of: Void.self) { group in
             var underWay = 0
@@ -95,7 +90,7 @@ public struct RetryFlow: Sendable {
                 ledger.received(messages.count)
                 for message in messages {
                     underWay += 1
-                    group.addTask { await handle(message, push, turns, ledger) }
+                    group.addTask { await handle(message, turns, ledger) }
                 }
             }
             return nil
@@ -105,7 +100,7 @@ public struct RetryFlow: Sendable {
 
     /// Whether there is time for more, and a server.
     private func mayReceive() async -> Bool {
-        guard !Task.isCancelled, !(await server.isGivenUp) else { return false }
+        guard !Task.isCancelled, !(await push.server.isGivenUp) else { return false }
         guard let deadlineUptimeSeconds else { return true }
         return clock.uptimeSeconds + lastSeconds < deadlineUptimeSeconds
     }
@@ -121,10 +116,9 @@ public struct RetryFlow: Sendable {
         case handedBack
     }
 
-    private func handle(_ message: QueuedMessage, _ push: ObjectPush, _ turns: ObjectTurns, _ ledger: PushLedger) async
-    {
+    private func handle(_ message: QueuedMessage, _ turns: ObjectTurns, _ ledger: PushLedger) async {
         let fate = await withTaskGroup(of: Fate?.self) { group in
-            group.addTask { await work(on: message, push, turns, ledger) }
+            group.addTask { await work(on: message, turns, ledger) }
             group.addTask {
                 await keepHidden(message)
                 return nil
@@ -141,9 +135,7 @@ public struct RetryFlow: Sendable {
         await Task { await settle(message, fate, ledger) }.value
     }
 
-    private func work(
-        on message: QueuedMessage, _ push: ObjectPush, _ turns: ObjectTurns, _ ledger: PushLedger
-    ) async -> Fate {
+    private func work(on message: QueuedMessage, _ turns: ObjectTurns, _ ledger: PushLedger) async -> Fate {
         let event = IncomingEvent(message.body)
         ledger.note(event.ignored)
         for failure in event.failures { ledger.failed(failure.error, subject: "message \(message.id)") }
@@ -160,9 +152,10 @@ public struct RetryFlow: Sendable {
             switch outcome {
             case .delivered, .marked, .skipped: break
             case .failed: fate = .failed
-            case .unmarked(let receipt, let failure, let destination):
+            case .unmarked:
                 // The message still says to send it. One that says to mark it takes its place (rule U8).
-                if !(await replace(message, request, receipt, failure, destination, ledger)) { fate = .failed }
+                let entries = RetryEntry.entries(of: request, outcome, at: clock.now)
+                if !(await ledger.enqueue(entries, on: queue)).isEmpty { fate = .failed }
             }
         }
         return fate
@@ -175,17 +168,6 @@ public struct RetryFlow: Sendable {
         case .connection: true
         case .server, .store, .refused, .unmarked, .settings: false
         }
-    }
-
-    private func replace(
-        _ message: QueuedMessage, _ request: PushRequest, _ receipt: PushReceipt, _ failure: PushFailure,
-        _ destination: Destination, _ ledger: PushLedger
-    ) async -> Bool {
-        let entries = RetryEntry.entries(of: request, .unmarked(receipt, failure, destination), at: clock.now)
-        let failures = await Task { await queue.send(entries.map(\.message)) }.value
-        ledger.queued(entries.count - failures.count)
-        for failure in failures.values { ledger.unqueued(failure) }
-        return failures.isEmpty
     }
 
     /// Keeps a message from others while it is worked on.
