@@ -43,6 +43,7 @@ public final class InMemoryRetryQueue: RetryQueue {
         var behaviour: Behaviour
         var nextNumber = 1
         var operations: [String: Int] = [:]
+        var refusedHides = 0
     }
 
     private let clock: ManualClock
@@ -68,6 +69,8 @@ public final class InMemoryRetryQueue: RetryQueue {
     public var deadLetters: [Message] { state.withLock { $0.deadLetters } }
     /// How often each operation was called, by its name without `queue.`.
     public var operations: [String: Int] { state.withLock { $0.operations } }
+    /// How often a message could not be hidden: it was not held any more, or for longer than the queue permits.
+    public var refusedHides: Int { state.withLock { $0.refusedHides } }
     /// Messages that are hidden now.
     public var hiddenCount: Int {
         let now = clock.uptimeSeconds
@@ -158,6 +161,7 @@ public final class InMemoryRetryQueue: RetryQueue {
                 state.messages[index].hiddenUntilUptimeSeconds = seconds == 0 ? -.infinity : now + Double(seconds)
                 return true
             }
+            if !isDone { state.withLock { $0.refusedHides += 1 } }
             guard isDone else { throw QueueFailure(.rejected, "hide \(message.id): not in flight, or for too long") }
         }
     }

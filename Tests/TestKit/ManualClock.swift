@@ -36,6 +36,9 @@ public final class ManualClock: Clock {
         for continuation in woken { continuation.resume() }
     }
 
+    /// How many wait.
+    public var waitingCount: Int { state.withLock { $0.waiting.count } }
+
     /// When the first of those who wait is due; nil when nobody waits.
     public var nextDueUptimeSeconds: Double? {
         state.withLock { $0.waiting.values.map(\.untilUptimeSeconds).min() }

@@ -66,6 +66,13 @@ struct PushFlowTests {
         let result = await world.flow(isReachable: false).run(event(["a"], content))
         #expect(result.isFailure)
         #expect(result.summary.unqueued == 1)
+        let object = result.summary.failures.first?.subject
+        #expect(object == "bucket/a")
+        #expect(
+            world.observer.failures.suffix(1) == [
+                FailureRecorder.Failure(
+                    subject: .retryMessage(event(["a"], content).requests.first?.address), errorClass: "queue")
+            ])
     }
 
     @Test func ofABatchOnlyWhatCouldNotBeQueuedComesBack() async {
@@ -83,6 +90,9 @@ struct PushFlowTests {
         let refused = await world.flow(isReachable: false).run(IncomingEvent(Array(batch.utf8)))
         #expect(refused.failedItemIDs == ["m1", "m2"])
         #expect(!refused.isFailure)
+        #expect(world.observer.failures.map(\.subject).contains(.event(messageID: "m2")))
+        #expect(world.observer.failures.map(\.subject).contains(.retryMessage(nil)))
+        #expect(world.observer.warnings.isEmpty)
     }
 
     @Test func eventOfUnknownShapeIsKeptOnTheQueueAsItCame() async throws {

@@ -18,7 +18,7 @@ final class PushWorld: Sendable {
     let tree: InMemoryTree
     let behaviour: Behaviour
     let queue: InMemoryRetryQueue
-    let observer = SilentObserver()
+    let observer = FailureRecorder()
     private let sourceBehaviour: Mutex<InMemorySourceObjects.Behaviour>
     private let random = SeededBits()
     private let connectionsCount = Mutex(0)
@@ -29,11 +29,11 @@ final class PushWorld: Sendable {
     /// How often the store was asked for the current object.
     var looks: Int { looksCount.withLock { $0 } }
 
-    init(_ behaviour: Behaviour = Behaviour()) {
+    init(_ behaviour: Behaviour = Behaviour(), queue tap: PortTap = PortTap()) {
         self.behaviour = behaviour
         store = InMemoryObjectStore(clock: clock)
         tree = InMemoryTree(clock: clock)
-        queue = InMemoryRetryQueue(clock: clock)
+        queue = InMemoryRetryQueue(clock: clock, tap: tap)
         sourceBehaviour = Mutex(behaviour.source)
     }
 
@@ -70,12 +70,14 @@ final class PushWorld: Sendable {
     }
 
     /// A pushRetry function.
+    /// - Parameter reachableTimes: so many connections the server takes, all functions of this world together.
     func retryFlow(
-        isReachable: Bool = true, tap: PortTap = PortTap(), deadlineUptimeSeconds: Double? = nil
+        isReachable: Bool = true, reachableTimes: Int = .max, tap: PortTap = PortTap(),
+        deadlineUptimeSeconds: Double? = nil
     ) -> RetryFlow {
         RetryFlow(
-            plan: plan, objects: objects(tap), connect: connect(isReachable, tap), queue: queue, clock: clock,
-            observer: observer, deadlineUptimeSeconds: deadlineUptimeSeconds)
+            plan: plan, objects: objects(tap), connect: connect(isReachable, tap, times: reachableTimes), queue: queue,
+            clock: clock, observer: observer, deadlineUptimeSeconds: deadlineUptimeSeconds)
     }
 
     /// Changes what the bucket does from now on.
@@ -86,11 +88,14 @@ final class PushWorld: Sendable {
     }
 
     private func connect(
-        _ isReachable: Bool, _ tap: PortTap
+        _ isReachable: Bool, _ tap: PortTap, times: Int = .max
     ) -> @Sendable () async throws(RemoteFailure) -> any RemoteDestination {
         { [self] () throws(RemoteFailure) in
-            connectionsCount.withLock { $0 += 1 }
-            guard isReachable else { throw RemoteFailure(.connectionLost, "connect: refused") }
+            let number = connectionsCount.withLock { count in
+                count += 1
+                return count
+            }
+            guard isReachable, number <= times else { throw RemoteFailure(.connectionLost, "connect: refused") }
             return InMemoryDestination(tree, behaviour: behaviour.server, tap: tap)
         }
     }
@@ -105,12 +110,24 @@ final class PushWorld: Sendable {
     }
 }
 
-/// Hears everything and says nothing.
-struct SilentObserver: PushObserver {
+/// Remembers what failed.
+final class FailureRecorder: PushObserver {
+    struct Failure: Equatable {
+        var subject: PushSubject
+        var errorClass: String
+    }
+
+    private let state = Mutex<(failures: [Failure], warnings: [String])>(([], []))
+
+    var failures: [Failure] { state.withLock { $0.failures } }
+    var warnings: [String] { state.withLock { $0.warnings } }
+
     func delivered(_ receipt: PushReceipt) {}
     func marked(_ object: ObjectAddress) {}
     func ignored(_ item: IncomingEvent.Ignored) {}
     func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {}
-    func failed(_ object: ObjectAddress, _ failure: PushFailure) {}
-    func warning(_ message: String, object: ObjectAddress?) {}
+    func failed(_ subject: PushSubject, errorClass: String, reason: String) {
+        state.withLock { $0.failures.append(Failure(subject: subject, errorClass: errorClass)) }
+    }
+    func warning(_ message: String, because reason: String) { state.withLock { $0.warnings.append(message) } }
 }

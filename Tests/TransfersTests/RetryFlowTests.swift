@@ -15,10 +15,12 @@ struct RetryFlowTests {
         .s3EventJSON
     }
 
-    private func world(_ keys: [String], _ change: (inout PushWorld.Behaviour) -> Void = { _ in }) -> PushWorld {
+    private func world(
+        _ keys: [String], queue tap: PortTap = PortTap(), _ change: (inout PushWorld.Behaviour) -> Void = { _ in }
+    ) -> PushWorld {
         var behaviour = PushWorld.Behaviour()
         change(&behaviour)
-        let world = PushWorld(behaviour)
+        let world = PushWorld(behaviour, queue: tap)
         world.tree.makeDirectory("/in")
         for key in keys {
             world.store.plant(key, content)
@@ -40,6 +42,23 @@ struct RetryFlowTests {
         let summary = await world.retryFlow(isReachable: false).run()
         #expect(summary.failed == 1)
         #expect(world.queue.messages.allSatisfy { $0.receiveCount == 0 })
+        #expect(world.observer.failures == [FailureRecorder.Failure(subject: .connection, errorClass: "connection")])
+    }
+
+    @Test func queueThatCannotBeReadFailsTheRun() async {
+        let world = world(["a"], queue: PortTap { $0.operation == "queue.receive" ? .fail : .proceed })
+        let summary = await world.retryFlow().run()
+        #expect(summary.failed == 1)
+        #expect(world.observer.failures == [FailureRecorder.Failure(subject: .retryQueue, errorClass: "queue")])
+    }
+
+    @Test func messageThatIsDoneAndCannotBeRemovedIsAWarning() async {
+        let world = world(["a"], queue: PortTap { $0.operation == "queue.delete" ? .fail : .proceed })
+        let summary = await world.retryFlow().run()
+        #expect(summary.delivered == 1)
+        #expect(summary.failed == 0)
+        #expect(world.observer.failures.isEmpty)
+        #expect(world.observer.warnings.count == 1)
     }
 
     @Test func manyMessagesGoOverOneConnectionAndAreRemoved() async {
@@ -87,6 +106,18 @@ struct RetryFlowTests {
         #expect(world.queue.deadLetters.count == 1)
     }
 
+    @Test func messageThatReplacesAnotherSaysHowOftenItWasTried() async throws {
+        let world = world(["a"]) { $0.source.refusesCopies = .denied }
+        for _ in 0..<2 {
+            let received = try await world.queue.receive(maximumCount: 1, waitSeconds: 0, hiddenSeconds: 60)
+            _ = await world.queue.hide(received, forSeconds: 0)
+        }
+        let summary = await world.retryFlow().run()
+        #expect(summary.queued == 1)
+        let message = try #require(world.queue.messages.first)
+        #expect(message.attributes.contains { $0.name == "attempt" && $0.value == "3" })
+    }
+
     @Test func poisonMessageIsLeftAndReported() async {
         let world = world(["a"])
         world.queue.plant("nonsense")
@@ -94,6 +125,11 @@ struct RetryFlowTests {
         #expect(summary.delivered == 1)
         #expect(summary.failed == 1)
         #expect(world.queue.messages.map(\.body) == ["nonsense"])
+        let id = world.queue.messages.first?.id
+        #expect(
+            world.observer.failures == [
+                FailureRecorder.Failure(subject: .event(messageID: id), errorClass: "notJSON")
+            ])
     }
 
     @Test func lostServerHandsBackWhatIsHeldAndTheNextRunCompletes() async {

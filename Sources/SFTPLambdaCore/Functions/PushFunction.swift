@@ -75,9 +75,10 @@ struct PushFunction: LambdaHandler {
 extension FunctionFailure {
     /// The end of a push whose failures the retry queue did not take: Lambda has to keep the event.
     init(unqueued summary: PushSummary) {
+        let messages = "\(summary.unqueued) of \(summary.queued + summary.unqueued) messages"
         self.init(
             type: "RetryQueueUnavailable",
-            message: "\(summary.unqueued) of \(summary.failed) failures could not be put on the retry queue, so Lambda "
-                + "keeps the event. " + summary.listedFailures)
+            message: "\(messages) could not be put on the retry queue, so Lambda keeps the event. "
+                + summary.listedFailures)
     }
 }

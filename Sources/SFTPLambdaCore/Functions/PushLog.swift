@@ -34,15 +34,47 @@ struct PushLog: PushObserver {
         logger.info("object needs nothing", metadata: fields)
     }
 
-    func failed(_ object: ObjectAddress, _ failure: PushFailure) {
-        var fields = Self.fields(object)
-        fields["errorClass"] = .string(failure.reason.rawValue)
-        fields["reason"] = .string(failure.message)
-        logger.error("object failed", metadata: fields)
+    func failed(_ subject: PushSubject, errorClass: String, reason: String) {
+        var fields: Logger.Metadata = [:]
+        switch subject {
+        case .object(let object), .retryMessage(let object?): fields = Self.fields(object)
+        case .event(let messageID?): fields["messageId"] = .string(messageID)
+        case .event(nil), .connection, .retryQueue, .retryMessage(nil): break
+        }
+        fields["errorClass"] = .string(errorClass)
+        fields["reason"] = .string(reason)
+        fields["action"] = Self.action(subject).map { .string($0) }
+        logger.error(Self.message(subject), metadata: fields)
     }
 
-    func warning(_ message: String, object: ObjectAddress?) {
-        logger.warning("\(message)", metadata: object.map(Self.fields) ?? [:])
+    func warning(_ message: String, because reason: String) {
+        logger.warning("\(message)", metadata: ["reason": .string(reason)])
+    }
+
+    private static func message(_ subject: PushSubject) -> Logger.Message {
+        switch subject {
+        case .object: "object failed"
+        case .event: "event not understood"
+        case .connection: "server not usable"
+        case .retryQueue: "retry queue not usable"
+        case .retryMessage: "what failed could not be put on the retry queue"
+        }
+    }
+
+    /// What helps, and what happens until then; nil where the reason says it.
+    private static func action(_ subject: PushSubject) -> String? {
+        switch subject {
+        case .object: nil
+        case .event:
+            "it goes to the retry queue, and from there the way of its redrive policy; correct who sends such events"
+        case .connection:
+            "messages stay on the retry queue and the next run tries them; see that the server takes connections"
+        case .retryQueue:
+            "nothing on it is pushed until it can be used; see SFTP_RETRY_QUEUE_NAME and the function's permissions"
+        case .retryMessage:
+            "it comes again from where it came, but Lambda gives an event up after two more tries; make the retry "
+                + "queue usable soon, and see that the function has an on-failure destination"
+        }
     }
 
     private static func fields(_ object: ObjectAddress) -> Logger.Metadata {

@@ -16,6 +16,8 @@ public struct PushRequest: Hashable, Sendable {
     public var bucket: String { newest.bucket }
     /// The key.
     public var key: ObjectKey { newest.key }
+    /// Where the object is.
+    public var address: ObjectAddress { ObjectAddress(bucket: bucket, key: key) }
 
     /// Makes a request of one event.
     public init(_ event: ObjectEvent, itemIDs: [String] = []) {

@@ -9,10 +9,40 @@ public protocol PushObserver: Sendable {
     func ignored(_ item: IncomingEvent.Ignored)
     /// There was nothing to do for an object, and that is no failure.
     func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason)
+    /// Something failed, and somebody may have to do something.
+    /// - Parameters:
+    ///   - errorClass: one word for alarms.
+    ///   - reason: what was tried, what the other side answered, and what helps.
+    func failed(_ subject: PushSubject, errorClass: String, reason: String)
+    /// Something that the operator should know and that stops nothing: `message` is the same whenever it happens, and
+    /// `reason` tells this time from others.
+    func warning(_ message: String, because reason: String)
+}
+
+/// What failed.
+public enum PushSubject: Hashable, Sendable, CustomStringConvertible {
     /// An object could not be pushed or marked.
-    func failed(_ object: ObjectAddress, _ failure: PushFailure)
-    /// Something that the operator should know and that stops nothing.
-    func warning(_ message: String, object: ObjectAddress?)
+    case object(ObjectAddress)
+    /// An event could not be understood; the message of a queue that it came in, if it came in one.
+    case event(messageID: String?)
+    /// The partner's server could not be used, whatever the object.
+    case connection
+    /// The retry queue could not be read.
+    case retryQueue
+    /// What failed before could not be put on the retry queue; the object, unless it was an event that could not be
+    /// understood.
+    case retryMessage(ObjectAddress?)
+
+    /// The subject as text for people.
+    public var description: String {
+        switch self {
+        case .object(let object): object.description
+        case .event(let messageID): messageID.map { "message \($0)" } ?? "event"
+        case .connection: "connection"
+        case .retryQueue: "retry queue"
+        case .retryMessage(let object): object.map { "retry of \($0)" } ?? "retry of an event"
+        }
+    }
 }
 
 /// What happened to one object that was delivered.

@@ -48,7 +48,7 @@ public struct PushFlow: Sendable {
                 underWay += 1
                 group.addTask {
                     let outcome = await push.runLimited(request)
-                    ledger.note(outcome, of: ObjectAddress(bucket: request.bucket, key: request.key))
+                    ledger.note(outcome, of: request.address)
                     return RetryEntry.entries(of: request, outcome, at: clock.now)
                 }
             }
@@ -65,7 +65,7 @@ public struct PushFlow: Sendable {
     ) async -> Result {
         let ledger = PushLedger(clock: clock, observer: observer)
         let entries = event.requests.flatMap { request in
-            ledger.note(.failed(failure), of: ObjectAddress(bucket: request.bucket, key: request.key))
+            ledger.note(.failed(failure), of: request.address)
             return RetryEntry.entries(of: request, .failed(failure), at: clock.now)
         }
         return await finish(event, entries, ledger, queue, clock)
@@ -78,55 +78,16 @@ public struct PushFlow: Sendable {
         ledger.note(event.ignored)
         var entries = unfinished
         for failure in event.failures {
-            ledger.failed(failure.error, subject: failure.itemID.map { "message \($0)" } ?? "event")
+            ledger.failed(.event(messageID: failure.itemID), failure.error)
             entries.append(
                 RetryEntry(
-                    message: RetryMessage(failure, time: clock.now, attempt: 1),
+                    message: RetryMessage(failure, time: clock.now, attempt: 1), object: nil,
                     itemIDs: [failure.itemID].compactMap(\.self)))
         }
         let refused = await ledger.enqueue(entries, on: queue)
         guard let batch = event.batchItemIDs else { return Result(summary: ledger.summary, failedItemIDs: nil) }
         let failed = Set(refused.flatMap(\.itemIDs))
         return Result(summary: ledger.summary, failedItemIDs: batch.filter { failed.contains($0) })
-    }
-}
-
-extension PushLedger {
-    /// Puts messages on the retry queue, also when the task is cancelled: that is when it matters. The queue knows the
-    /// deadline.
-    /// - Returns: what it did not take.
-    func enqueue(_ entries: [RetryEntry], on queue: any RetryQueue) async -> [RetryEntry] {
-        guard !entries.isEmpty else { return [] }
-        let failures = await Task { await queue.send(entries.map(\.message)) }.value
-        queued(entries.count - failures.count)
-        for failure in failures.sorted(by: { $0.key < $1.key }) { unqueued(failure.value) }
-        return failures.keys.sorted().map { entries[$0] }
-    }
-}
-
-/// A message for the retry queue, and the messages of an SQS batch that it came from.
-struct RetryEntry: Sendable {
-    let message: RetryMessage
-    let itemIDs: [String]
-
-    /// What is left to do of a request; empty when nothing is. One message for each record (rule U7).
-    static func entries(of request: PushRequest, _ outcome: PushOutcome, at time: UnixTime) -> [RetryEntry] {
-        switch outcome {
-        case .delivered, .marked, .skipped: return []
-        case .failed(let failure):
-            return request.events.map { RetryEntry(message: message($0, failure, time), itemIDs: request.itemIDs) }
-        case .unmarked(let receipt, let failure, let destination):
-            // All events of the request have led to this delivery: one mark settles them.
-            let event = ETag(receipt.etag).map { request.newest.delivered($0, to: destination) } ?? request.newest
-            return [RetryEntry(message: message(event, failure, time), itemIDs: request.itemIDs)]
-        }
-    }
-
-    private static func message(_ event: ObjectEvent, _ failure: PushFailure, _ time: UnixTime) -> RetryMessage {
-        RetryMessage(
-            event,
-            because: RetryMessage.Reason(
-                errorClass: failure.reason.rawValue, errorText: failure.message, time: time, attempt: 1))
     }
 }
 

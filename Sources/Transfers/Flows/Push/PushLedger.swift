@@ -27,9 +27,9 @@ final class PushLedger: Sendable {
             observer.skipped(object, because: reason)
         case .unmarked(let receipt, let failure, _):
             delivered(receipt)
-            failed(object, failure)
+            failed(.object(object), failure)
         case .failed(let failure):
-            failed(object, failure)
+            failed(.object(object), failure)
         }
     }
 
@@ -41,9 +41,16 @@ final class PushLedger: Sendable {
         observer.delivered(receipt)
     }
 
-    private func failed(_ object: ObjectAddress, _ failure: PushFailure) {
-        count(subject: object.description, errorClass: failure.reason.rawValue, failure.message)
-        observer.failed(object, failure)
+    /// Something failed: it is counted, listed while there is room, and told.
+    func failed(_ subject: PushSubject, _ failure: some ClassifiedFailure) {
+        state.withLock { state in
+            state.failed += 1
+            guard state.failures.count < PushSummary.maximumFailures else { return }
+            state.failures.append(
+                PushSummary.Failure(
+                    subject: subject.description, errorClass: failure.errorClass, reason: failure.message))
+        }
+        observer.failed(subject, errorClass: failure.errorClass, reason: failure.message)
     }
 
     func note(_ ignored: [IncomingEvent.Ignored]) {
@@ -53,45 +60,27 @@ final class PushLedger: Sendable {
         }
     }
 
-    /// An event that could not be understood. `subject` says where it came from.
-    func failed(_ error: EventError, subject: String) {
-        count(subject: subject, errorClass: error.reason.rawValue, error.message)
-        observer.warning("an event was not understood: \(error.message)", object: nil)
-    }
-
     /// A failure of the connection, which many objects meet: it counts once.
     func failedOnce(_ failure: PushFailure) {
         guard known.withLock({ $0.insert(failure.message).inserted }) else { return }
-        failed(failure.message, subject: "connection", errorClass: failure.reason.rawValue)
-    }
-
-    /// Something that keeps the whole invocation from its work.
-    func failed(_ message: String, subject: String, errorClass: String) {
-        count(subject: subject, errorClass: errorClass, message)
-        observer.warning("\(subject): \(message)", object: nil)
-    }
-
-    /// Counts a failure, and lists it while there is room.
-    private func count(subject: String, errorClass: String, _ reason: String) {
-        state.withLock { state in
-            state.failed += 1
-            guard state.failures.count < PushSummary.maximumFailures else { return }
-            state.failures.append(PushSummary.Failure(subject: subject, errorClass: errorClass, reason: reason))
-        }
+        failed(.connection, failure)
     }
 
     func queued(_ count: Int) { state.withLock { $0.queued += count } }
 
-    func unqueued(_ failure: QueueFailure) {
+    /// The retry queue did not take a message for what has been counted as failed before.
+    func unqueued(_ object: ObjectAddress?, _ failure: QueueFailure) {
         state.withLock { $0.unqueued += 1 }
-        observer.warning("what failed could not be put on the retry queue: \(failure.message)", object: nil)
+        observer.failed(.retryMessage(object), errorClass: failure.errorClass, reason: failure.message)
     }
 
     func received(_ count: Int) { state.withLock { $0.received += count } }
 
     func handedBack(_ count: Int) { state.withLock { $0.handedBack += count } }
 
-    func warning(_ message: String) { observer.warning(message, object: nil) }
+    func warning(_ message: String, because failure: QueueFailure) {
+        observer.warning(message, because: failure.message)
+    }
 
     var summary: PushSummary {
         let now = clock.uptimeSeconds
@@ -99,4 +88,24 @@ final class PushLedger: Sendable {
         summary.durationMilliseconds = Int64((now - startUptimeSeconds) * 1000)
         return summary
     }
+}
+
+/// A failure that can be told and counted.
+protocol ClassifiedFailure: Error {
+    /// One word for alarms.
+    var errorClass: String { get }
+    /// What was tried, what the other side answered, and what helps.
+    var message: String { get }
+}
+
+extension PushFailure: ClassifiedFailure {
+    var errorClass: String { reason.rawValue }
+}
+
+extension EventError: ClassifiedFailure {
+    var errorClass: String { reason.rawValue }
+}
+
+extension QueueFailure: ClassifiedFailure {
+    var errorClass: String { "queue" }
 }

@@ -8,11 +8,11 @@ public struct PushSummary: Sendable, Hashable, Encodable {
     public var marked = 0
     /// Objects and events that needed nothing, by the reason's word.
     public var skipped: [String: Int] = [:]
-    /// Objects and events that failed.
+    /// Objects and events that failed, the server and the retry queue when they could not be used.
     public var failed = 0
     /// Messages put on the retry queue (rule U7); pushRetry puts none there but those of rule U8.
     public var queued = 0
-    /// What failed and could not be put on the retry queue either.
+    /// Messages for what failed that the retry queue did not take.
     public var unqueued = 0
     /// Messages that were received from the retry queue.
     public var received = 0
@@ -25,9 +25,9 @@ public struct PushSummary: Sendable, Hashable, Encodable {
 
     /// One thing that failed.
     public struct Failure: Sendable, Hashable, Encodable {
-        /// The object as bucket and key, or the message of the queue.
+        /// What failed, such as bucket and key: `PushSubject` as text.
         public var subject: String
-        /// Its class: `PushFailure.Reason` or `EventError.Reason`.
+        /// One word for alarms: `PushFailure.Reason`, `EventError.Reason` or `queue`.
         public var errorClass: String
         /// What was tried and what the other side answered.
         public var reason: String

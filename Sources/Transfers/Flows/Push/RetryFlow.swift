@@ -59,7 +59,7 @@ public struct RetryFlow: Sendable {
             try await work(ledger)
         } catch {
             if error.reason != .cancelled {
-                ledger.failed(error.message, subject: "retry queue", errorClass: "queue")
+                ledger.failed(.retryQueue, error)
             }
         }
         return ledger.summary
@@ -138,23 +138,22 @@ public struct RetryFlow: Sendable {
     private func work(on message: QueuedMessage, _ turns: ObjectTurns, _ ledger: PushLedger) async -> Fate {
         let event = IncomingEvent(message.body)
         ledger.note(event.ignored)
-        for failure in event.failures { ledger.failed(failure.error, subject: "message \(message.id)") }
+        for failure in event.failures { ledger.failed(.event(messageID: message.id), failure.error) }
         var fate = event.failures.isEmpty ? Fate.done : .failed
         for request in event.requests {
-            let address = ObjectAddress(bucket: request.bucket, key: request.key)
-            let outcome = await turns.run(address) { await push.runLimited(request) }
+            let outcome = await turns.run(request.address) { await push.runLimited(request) }
             if case .failed(let failure) = outcome, isNotItsFault(failure) {
                 if failure.reason == .connection { ledger.failedOnce(failure) }
                 if case .done = fate { fate = .handedBack }
                 continue
             }
-            ledger.note(outcome, of: address)
+            ledger.note(outcome, of: request.address)
             switch outcome {
             case .delivered, .marked, .skipped: break
             case .failed: fate = .failed
             case .unmarked:
                 // The message still says to send it. One that says to mark it takes its place (rule U8).
-                let entries = RetryEntry.entries(of: request, outcome, at: clock.now)
+                let entries = RetryEntry.entries(of: request, outcome, at: clock.now, attempt: message.receiveCount)
                 if !(await ledger.enqueue(entries, on: queue)).isEmpty { fate = .failed }
             }
         }
@@ -184,7 +183,7 @@ public struct RetryFlow: Sendable {
         switch fate {
         case .done:
             for failure in await queue.delete([message]).values {
-                ledger.warning("message \(message.id) is done and could not be removed, so it comes again: \(failure)")
+                ledger.warning("a message is done and could not be removed, so it comes again", because: failure)
             }
         case .failed:
             // If it cannot be hidden it comes again sooner, that is all.

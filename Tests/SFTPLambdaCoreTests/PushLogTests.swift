@@ -1,0 +1,105 @@
+import Logging
+import Synchronization
+import Testing
+import Transfers
+
+@testable import SFTPLambdaCore
+
+/// What an operator sees of a push in the log: one line says what happened, to what, and what to do.
+struct PushLogTests {
+    private final class Lines: LogHandler, Sendable {
+        struct Line: Sendable {
+            var level: Logger.Level
+            var message: String
+            var fields: [String: String]
+        }
+
+        private let all = Mutex<[Line]>([])
+        var lines: [Line] { all.withLock { $0 } }
+        var metadata: Logger.Metadata {
+            get { [:] }
+            set {}
+        }
+        var logLevel: Logger.Level {
+            get { .trace }
+            set {}
+        }
+        subscript(metadataKey key: String) -> Logger.MetadataValue? {
+            get { nil }
+            set {}
+        }
+
+        func log(event: LogEvent) {
+            let line = Line(
+                level: event.level, message: event.message.description,
+                fields: (event.metadata ?? [:]).mapValues { "\($0)" })
+            all.withLock { $0.append(line) }
+        }
+    }
+
+    private func lines(_ tell: (PushLog) -> Void) -> [Lines.Line] {
+        let lines = Lines()
+        tell(PushLog(logger: Logger(label: "push") { _ in lines }))
+        return lines.lines
+    }
+
+    private func object() throws -> ObjectAddress {
+        ObjectAddress(bucket: "inbox", key: try #require(ObjectKey("a/b.txt")))
+    }
+
+    @Test func everyFailureIsAnErrorWithItsClassAndReason() throws {
+        let object = try object()
+        let subjects: [PushSubject] = [
+            .object(object), .event(messageID: "m1"), .event(messageID: nil), .connection, .retryQueue,
+            .retryMessage(object), .retryMessage(nil),
+        ]
+        let lines = lines { log in
+            for subject in subjects { log.failed(subject, errorClass: "class", reason: "because") }
+        }
+        #expect(lines.count == subjects.count)
+        for line in lines {
+            #expect(line.level == .error)
+            #expect(line.fields["errorClass"] == "class")
+            #expect(line.fields["reason"] == "because")
+        }
+        #expect(Set(lines.map(\.message)).count == 5)
+    }
+
+    @Test func bucketAndKeyAreThereWhereTheyAreKnown() throws {
+        let object = try object()
+        let lines = lines { log in
+            log.failed(.object(object), errorClass: "server", reason: "refused")
+            log.failed(.retryMessage(object), errorClass: "queue", reason: "denied")
+        }
+        #expect(lines.map { $0.fields["bucket"] } == ["inbox", "inbox"])
+        #expect(lines.map { $0.fields["key"] } == ["a/b.txt", "a/b.txt"])
+    }
+
+    @Test func messageOfAnEventThatWasNotUnderstoodIsNamed() {
+        let lines = lines { $0.failed(.event(messageID: "m1"), errorClass: "notJSON", reason: "no JSON") }
+        #expect(lines.map { $0.fields["messageId"] } == ["m1"])
+    }
+
+    @Test func failuresThatConcernMoreThanOneObjectSayWhatToDo() {
+        let lines = lines { log in
+            for subject in [PushSubject.connection, .retryQueue, .retryMessage(nil), .event(messageID: nil)] {
+                log.failed(subject, errorClass: "class", reason: "because")
+            }
+        }
+        #expect(lines.allSatisfy { !($0.fields["action"] ?? "").isEmpty })
+    }
+
+    @Test func whatStopsNothingIsAWarning() {
+        let lines = lines { $0.warning("it comes again", because: "timeout") }
+        #expect(lines.map(\.level) == [.warning])
+        #expect(lines.map { $0.fields["reason"] } == ["timeout"])
+    }
+
+    @Test func failureOfAPushCountsTheMessagesThatWereNotTaken() {
+        var summary = PushSummary()
+        summary.failed = 1
+        summary.queued = 1
+        summary.unqueued = 2
+        #expect(FunctionFailure(unqueued: summary).errorMessage.hasPrefix("2 of 3 messages "))
+    }
+}
