@@ -1,3 +1,4 @@
+import Synchronization
 import TestKit
 import Testing
 
@@ -132,30 +133,132 @@ struct RetryFlowTests {
             ])
     }
 
-    @Test func lostServerHandsBackWhatIsHeldAndTheNextRunCompletes() async {
-        let world = world((0..<12).map { "k\($0)" })
-        let summary = await world.retryFlow(
-            tap: PortTap { $0.operation == "remote.rename" ? .disconnect : .proceed }
-        ).run()
-        #expect(summary.failed > 0)
-        #expect(world.connections <= ServerAccess.maximumConnections)
-        #expect(world.queue.messages.count == 12)
-        #expect(world.queue.hiddenCount == 0)
-        #expect(await world.retryFlow().run().delivered == 12)
-        #expect(world.queue.messages.isEmpty)
+    // MARK: A connection that is lost
+
+    /// The keys of the objects that were written and renamed, call by call.
+    private final class Calls: Sendable {
+        private let state = Mutex<[String]>([])
+        var keys: [String] { state.withLock { $0 } }
+        func add(_ key: String) { state.withLock { $0.append(key) } }
     }
 
-    @Test func connectionThatIsLostOnceIsOpenedAgainInTheSameRun() async {
-        let world = world((0..<12).map { "k\($0)" })
-        _ = await world.retryFlow(
+    /// The server hangs up whenever one of these objects is written. Of those under way beside the first of them none
+    /// is finished on that connection.
+    private func killers(_ keys: Set<String>, in world: PushWorld, _ calls: Calls? = nil) -> PortTap {
+        let gate = Gate()
+        return PortTap { call in
+            guard call.moment == .before, ["remote.write", "remote.rename"].contains(call.operation) else {
+                return .proceed
+            }
+            let key = Self.key(of: call.path)
+            let isFirst = world.connections == 1
+            if !isFirst { calls?.add(key) }
+            if call.operation == "remote.write", keys.contains(key) {
+                gate.open()
+                return .disconnect
+            }
+            guard isFirst, call.operation == "remote.rename" else { return .proceed }
+            await gate.pass()
+            return .disconnect
+        }
+    }
+
+    /// The key that a path belongs to: its own or a temporary one.
+    private static func key(of path: String) -> String {
+        let parts = (path.split(separator: "/").last ?? "").split(separator: ".")
+        return String(parts.count > 2 ? parts[2] : parts[0])
+    }
+
+    @Test func objectThatKillsTheConnectionFailsAloneAndTheOthersGoThrough() async throws {
+        let world = world((0..<10).map { "k\($0)" })
+        let summary = await world.retryFlow(tap: killers(["k4"], in: world)).run()
+        #expect(summary.delivered == 9)
+        #expect(summary.received == 10)
+        #expect(summary.handedBack == 0)
+        #expect(summary.failures.map(\.subject) == ["bucket/k4"])
+        #expect(summary.failures.map(\.errorClass) == ["connection"])
+        #expect(summary.failed == 1)
+        // It waits for its turn like everything that failed, and has cost nobody a receive.
+        let message = try #require(world.queue.messages.first)
+        #expect(world.queue.messages.count == 1)
+        #expect(message.receiveCount == 1)
+        #expect(world.queue.hiddenCount == 1)
+        #expect(world.connections <= ServerAccess.maximumConnections)
+    }
+
+    @Test func afterALossObjectsAreTriedOneAtATimeAndNothingIsReceived() async {
+        let world = world((0..<30).map { "k\($0)" })
+        let calls = Calls()
+        let summary = await world.retryFlow(tap: killers(["k4"], in: world, calls)).run()
+        #expect(summary.received == 10)
+        #expect(world.queue.operations["receive"] == 1)
+        #expect(world.queue.messages.count { $0.receiveCount == 0 } == 20)
+        let turns = calls.keys.reduce(into: [String]()) { turns, key in
+            if turns.last != key { turns.append(key) }
+        }
+        #expect(turns.count == 10)
+        #expect(Set(turns).count == 10, "\(turns)")
+    }
+
+    @Test func connectionThatIsLostOnceIsOpenedAgainInTheSameRunAndThatIsNoFailure() async {
+        let world = world((0..<10).map { "k\($0)" })
+        let summary = await world.retryFlow(
             tap: PortTap { $0.operation == "remote.rename" && world.connections == 1 ? .disconnect : .proceed }
         ).run()
         #expect(world.connections == 2)
-        #expect(world.tree.files().keys.count { !$0.description.contains(".part") } == 12)
+        #expect(summary.delivered == 10)
+        #expect(summary.failed == 0)
+        #expect(world.tree.files().keys.count { !$0.description.contains(".part") } == 10)
         #expect(world.queue.messages.isEmpty)
     }
 
-    @Test func messageIsKeptHiddenWhileItsPushTakesLong() async {
+    @Test func serverThatIsGoneAfterALossGetsEverythingHandedBack() async {
+        let world = world((0..<10).map { "k\($0)" })
+        let summary = await world.retryFlow(reachableTimes: 1, tap: killers(["k4"], in: world)).run()
+        #expect(summary.failures.map(\.subject) == ["connection"])
+        #expect(summary.handedBack == 10)
+        #expect(world.connections == 2)
+        #expect(world.queue.messages.count == 10)
+        #expect(world.queue.hiddenCount == 0)
+    }
+
+    @Test func whatIsLeftWhenTheConnectionsAreUsedUpIsHandedBackAndTheNextRunsComplete() async {
+        let world = world((0..<10).map { "k\($0)" })
+        let summary = await world.retryFlow(
+            tap: PortTap { $0.operation == "remote.rename" ? .disconnect : .proceed }
+        ).run()
+        #expect(world.connections == ServerAccess.maximumConnections)
+        #expect(summary.failures.map(\.errorClass) == ["connection", "connection", "connection"])
+        #expect(summary.failures.last?.subject == "connection")
+        #expect(summary.handedBack == 8)
+        #expect(world.queue.messages.count == 10)
+        #expect(world.queue.hiddenCount == 2)
+        #expect(await world.retryFlow().run().delivered == 8)
+        world.clock.advance(seconds: 60)
+        #expect(await world.retryFlow().run().delivered == 2)
+        #expect(world.queue.messages.isEmpty)
+    }
+
+    @Test func recordsOfOneMessageAreNotPushedTwiceWhenTheConnectionIsLostBetweenThem() async {
+        let world = world([])
+        for key in ["a", "b", "c"] { world.store.plant(key, content) }
+        let records = ["a", "b", "c"].map { body($0).dropFirst(#"{"Records":["#.count).dropLast(2) }
+        world.queue.plant(#"{"Records":["# + records.joined(separator: ",") + "]}")
+        let summary = await world.retryFlow(
+            tap: PortTap { call in
+                call.operation == "remote.write" && Self.key(of: call.path) == "b" ? .disconnect : .proceed
+            }
+        ).run()
+        #expect(summary.delivered == 2)
+        #expect(summary.skipped == [:])
+        #expect(summary.failures.map(\.subject) == ["bucket/b"])
+        #expect(world.queue.messages.count == 1)
+        #expect(world.queue.hiddenCount == 1)
+    }
+
+    // MARK: Hiding what is held
+
+    @Test func messageIsKeptHiddenWhileItsPushTakesLong() async throws {
         let world = world(["a"])
         let gate = Gate()
         let flow = world.retryFlow(
@@ -164,17 +267,78 @@ struct RetryFlowTests {
                 return .proceed
             })
         let task = Task { await flow.run() }
-        for _ in 0..<5 {
-            while gate.waitingCount == 0 || world.clock.nextDueUptimeSeconds == nil { await Task.yield() }
-            world.clock.advance(seconds: 60)
-            while (world.queue.operations["hide"] ?? 0) == 0 { await Task.yield() }
-            #expect(world.queue.hiddenCount == 1)
-        }
+        while gate.waitingCount == 0 { await Task.yield() }
+        for minute in 1...10 { try await passMinute(minute, in: world, held: 1) }
+        #expect(world.queue.refusedHides == 0)
         gate.open()
         let summary = await task.value
         #expect(summary.delivered == 1)
         #expect(world.queue.messages.isEmpty)
     }
+
+    /// Lets a minute pass, and waits until every message that is held was hidden anew.
+    private func passMinute(_ minute: Int, in world: PushWorld, held: Int) async throws {
+        try await patiently { world.clock.waitingCount >= held }
+        world.clock.advance(seconds: 60)
+        try await patiently { (world.queue.operations["hide"] ?? 0) >= minute * held }
+        #expect(world.queue.hiddenCount == held)
+    }
+
+    /// Lets others run until it is so.
+    private func patiently(_ isSo: () -> Bool) async throws {
+        for _ in 0..<1_000_000 {
+            if isSo() { return }
+            await Task.yield()
+        }
+        try #require(isSo())
+    }
+
+    @Test func messagesThatWaitForTheirTurnStayHidden() async throws {
+        let world = world(["a", "b", "c"])
+        let gate = Gate()
+        let killer = killers(["a"], in: world)
+        let flow = world.retryFlow(
+            tap: PortTap { call in
+                if world.connections == 2, call.operation == "remote.createFile" { await gate.pass() }
+                return await killer.pass(call.moment, call.operation, call.path)
+            })
+        let task = Task { await flow.run() }
+        try await patiently { gate.waitingCount > 0 }
+        for minute in 1...5 { try await passMinute(minute, in: world, held: 3) }
+        gate.open()
+        let summary = await task.value
+        #expect(summary.delivered == 2)
+        #expect(world.queue.messages.map(\.receiveCount) == [1])
+    }
+
+    /// SQS permits 12 hours from the receive on, and refuses what goes beyond that.
+    @Test func messageIsNeverHiddenForLongerThanTheQueuePermits() async throws {
+        let world = world(["a"])
+        for _ in 0..<6 {
+            let received = try await world.queue.receive(maximumCount: 1, waitSeconds: 0, hiddenSeconds: 60)
+            _ = await world.queue.hide(received, forSeconds: 0)
+        }
+        let before = world.queue.operations["hide"] ?? 0
+        let gate = Gate()
+        let flow = world.retryFlow(
+            tap: PortTap { call in
+                guard call.operation == "remote.rename" else { return .proceed }
+                await gate.pass()
+                return .failRemote(.denied)
+            })
+        let task = Task { await flow.run() }
+        while gate.waitingCount == 0 { await Task.yield() }
+        for minute in 1...715 { try await passMinute(before + minute, in: world, held: 1) }
+        gate.open()
+        #expect(await task.value.failed == 1)
+        // What failed for the seventh time waits for an hour, of which minutes are left.
+        #expect(world.queue.refusedHides == 0)
+        #expect(world.queue.hiddenCount == 1)
+        world.clock.advance(seconds: 300)
+        #expect(world.queue.hiddenCount == 0)
+    }
+
+    // MARK: The end of the time
 
     @Test func cancelledRunHandsItsMessagesBack() async {
         let world = world(["a", "b"])
@@ -192,6 +356,28 @@ struct RetryFlowTests {
         #expect(summary.handedBack == 2)
         #expect(world.queue.hiddenCount == 0)
         #expect(world.queue.messages.count == 2)
+    }
+
+    @Test func connectionThatIsClosedAtTheEndOfTheTimeIsNobodysFault() async {
+        let world = world(["a", "b", "c"])
+        let gate = Gate()
+        let killer = killers(["a"], in: world)
+        let flow = world.retryFlow(
+            tap: PortTap { call in
+                guard world.connections == 2, call.operation == "remote.createFile" else {
+                    return await killer.pass(call.moment, call.operation, call.path)
+                }
+                await gate.pass()
+                return .disconnect
+            })
+        let task = Task { await flow.run() }
+        while gate.waitingCount == 0 { await Task.yield() }
+        task.cancel()
+        gate.open()
+        let summary = await task.value
+        #expect(summary.failed == 0)
+        #expect(summary.handedBack == 3)
+        #expect(world.queue.hiddenCount == 0)
     }
 
     @Test func nothingIsReceivedShortlyBeforeTheDeadline() async {

@@ -7,7 +7,7 @@ final class PushLedger: Sendable {
     private let clock: any Clock
     private let startUptimeSeconds: Double
     private let state = Mutex(PushSummary())
-    private let known = Mutex<Set<String>>([])
+    private let hasLostConnection = Mutex(false)
 
     init(clock: any Clock, observer: any PushObserver) {
         self.clock = clock
@@ -60,10 +60,16 @@ final class PushLedger: Sendable {
         }
     }
 
-    /// A failure of the connection, which many objects meet: it counts once.
-    func failedOnce(_ failure: PushFailure) {
-        guard known.withLock({ $0.insert(failure.message).inserted }) else { return }
-        failed(.connection, failure)
+    /// The connection was lost, which many objects meet: it is told once. What comes of it is counted with each of them.
+    func connectionLost(_ failure: PushFailure) {
+        let isFirst = hasLostConnection.withLock { hasLost in
+            defer { hasLost = true }
+            return !hasLost
+        }
+        guard isFirst else { return }
+        observer.warning(
+            "the connection was lost; what was under way is tried again, one object at a time",
+            because: failure.message)
     }
 
     func queued(_ count: Int) { state.withLock { $0.queued += count } }
@@ -74,9 +80,9 @@ final class PushLedger: Sendable {
         observer.failed(.retryMessage(object), errorClass: failure.errorClass, reason: failure.message)
     }
 
-    func received(_ count: Int) { state.withLock { $0.received += count } }
+    func received() { state.withLock { $0.received += 1 } }
 
-    func handedBack(_ count: Int) { state.withLock { $0.handedBack += count } }
+    func handedBack() { state.withLock { $0.handedBack += 1 } }
 
     func warning(_ message: String, because failure: QueueFailure) {
         observer.warning(message, because: failure.message)

@@ -1,25 +1,35 @@
 /// Pushes again what lies on the retry queue, over one connection (rules R1 to R4).
 ///
 /// A message is removed when nothing is left to do for it. One that failed is hidden for a while that grows with each
-/// receive, and comes again until the queue's redrive policy sets it aside. What is held when the server is lost or the
-/// time is up is handed back at once.
+/// receive, and comes again until the queue's redrive policy sets it aside. What is held when the server is lost for
+/// good or the time is up is handed back at once.
+///
+/// An object whose transfer makes the server hang up must not cost its neighbours a receive. So when the connection is
+/// lost nothing more is received, and what was under way is tried again, one object at a time, over further connections.
+/// Whichever is under way when one of these is lost is at fault, and fails.
 public struct RetryFlow: Sendable {
-    private let push: ObjectPush
+    /// Pushes many objects at once over the first connection.
+    private let together: ObjectPush
+    /// Pushes one object at a time over the connections after it.
+    private let alone: ObjectPush
     private let queue: any RetryQueue
     private let clock: any Clock
     private let observer: any PushObserver
     private let deadlineUptimeSeconds: Double?
     private let lastSeconds: Double
 
-    /// How long a received message is hidden, and how often that is renewed while it is worked on.
+    /// How long a received message is hidden, and how often that is renewed while it is held.
     static let hiddenSeconds = 120
     static let renewalSeconds = 60.0
+    /// How long a message stays hidden at the most, from its receive on: 12 hours (Amazon SQS API Reference,
+    /// "ChangeMessageVisibility"), less the time that the requests themselves may take.
+    static let longestHiddenSeconds = 43_200.0 - 120
     /// How long the first receive waits; the later ones only make sure that there is nothing left.
     static let firstWaitSeconds = 2
     static let laterWaitSeconds = 1
     /// How many messages one receive gives (Amazon SQS API Reference, "ReceiveMessage").
     static let maximumBatch = 10
-    /// Within this time before the deadline nothing more is received: at most so much, and at most this share of all.
+    /// Within this time before the deadline nothing more is begun: at most so much, and at most this share of all.
     static let mostLastSeconds = 5.0
     static let lastShare = 0.2
 
@@ -32,167 +42,233 @@ public struct RetryFlow: Sendable {
         connect: @escaping @Sendable () async throws(RemoteFailure) -> any RemoteDestination, queue: any RetryQueue,
         clock: any Clock, observer: any PushObserver, deadlineUptimeSeconds: Double?
     ) {
+        let budget = ByteBudget(totalBytes: plan.budgetBytes)
+        let push = { (maximumConnections: Int) in
+            ObjectPush(
+                plan: plan, objects: objects,
+                server: ServerAccess(maximumConnections: maximumConnections, connect: connect), budget: budget,
+                clock: clock)
+        }
+        together = push(1)
+        alone = push(ServerAccess.maximumConnections - 1)
         self.queue = queue
         self.clock = clock
         self.observer = observer
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
         let leftSeconds = deadlineUptimeSeconds.map { max(0, $0 - clock.uptimeSeconds) } ?? .infinity
         lastSeconds = min(Self.mostLastSeconds, leftSeconds * Self.lastShare)
-        push = ObjectPush(
-            plan: plan, objects: objects, server: ServerAccess(connect: connect),
-            budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock)
     }
 
     /// Works through the queue. Cancelling the task ends it in an orderly way; the summary comes all the same. Nothing
     /// is thrown: what failed is in the summary, and the invocation fails if anything did (rule R4).
     public func run() async -> PushSummary {
         let ledger = PushLedger(clock: clock, observer: observer)
-        do throws(QueueFailure) {
-            guard try await queue.waitingCount() > 0 else { return ledger.summary }
-            // A server that cannot be reached must not cost the messages a receive (rule R1).
-            do throws(RemoteFailure) {
-                _ = try await push.server.destination()
-            } catch {
-                ledger.failedOnce(PushFailure(connecting: error))
-                return ledger.summary
-            }
-            try await work(ledger)
-        } catch {
-            if error.reason != .cancelled {
-                ledger.failed(.retryQueue, error)
-            }
-        }
+        // A server that cannot be reached must not cost the messages a receive (rule R1).
+        guard await isAnyWaiting(ledger), await isConnected(together.server, ledger) else { return ledger.summary }
+        await pushAlone(await pushTogether(ledger), ledger)
         return ledger.summary
     }
 
-    /// Receives and pushes until the queue is empty. The next messages are asked for while the ones before them are
-    /// pushed, as long as there is room for them.
-    private func work(_ ledger: PushLedger) async throws(QueueFailure) {
+    /// Receives and pushes until the queue is empty or the connection is lost. The next messages are asked for while
+    /// the ones before them are pushed, as long as there is room for them.
+    /// - Returns: the messages that were held when the connection was lost.
+    private func pushTogether(_ ledger: PushLedger) async -> [HeldMessage] {
         let turns = ObjectTurns()
-        let failure = await withTaskGroup(of: Void.self) { group in
+        var held: [HeldMessage] = []
+        await withTaskGroup(of: HeldMessage?.self) { group in
             var underWay = 0
             var waitSeconds = Self.firstWaitSeconds
             while true {
-                while underWay > PushPlan.maximumObjectsInFlight - Self.maximumBatch {
-                    await group.next()
+                while underWay > PushPlan.maximumObjectsInFlight - Self.maximumBatch, let ended = await group.next() {
+                    if let ended { held.append(ended) }
                     underWay -= 1
                 }
-                guard await mayReceive() else { break }
-                let messages: [QueuedMessage]
-                do throws(QueueFailure) {
-                    messages = try await queue.receive(
-                        maximumCount: Self.maximumBatch, waitSeconds: waitSeconds, hiddenSeconds: Self.hiddenSeconds)
-                } catch {
-                    return QueueFailure?.some(error)
-                }
+                guard hasTime, !(await together.server.isGivenUp) else { break }
+                let messages = await receive(waitSeconds: waitSeconds, ledger)
                 guard !messages.isEmpty else { break }
                 waitSeconds = Self.laterWaitSeconds
-                ledger.received(messages.count)
                 for message in messages {
                     underWay += 1
-                    group.addTask { await handle(message, turns, ledger) }
+                    group.addTask { await pushTogether(message, turns, ledger) }
                 }
             }
-            return nil
+            for await case let ended? in group { held.append(ended) }
         }
-        if let failure { throw failure }
+        return held
     }
 
-    /// Whether there is time for more, and a server.
-    private func mayReceive() async -> Bool {
-        guard !Task.isCancelled, !(await push.server.isGivenUp) else { return false }
+    /// Pushes what a message asks for, beside others.
+    /// - Returns: the message when the connection was lost; nil when it is settled.
+    private func pushTogether(
+        _ message: HeldMessage, _ turns: ObjectTurns, _ ledger: PushLedger
+    ) async -> HeldMessage? {
+        var message = message
+        let failure = await pushWhatIsLeft(of: &message, together, turns, ledger)
+        if let failure, failure.reason == .connection, !Task.isCancelled {
+            ledger.connectionLost(failure)
+            return message
+        }
+        await settle(message, ledger)
+        return nil
+    }
+
+    /// Pushes what is left of the messages, one object at a time. Without a server or time they are handed back.
+    private func pushAlone(_ held: [HeldMessage], _ ledger: PushLedger) async {
+        let turns = ObjectTurns()
+        var waiting = held[...]
+        while var message = waiting.first, hasTime, await isConnected(alone.server, ledger) {
+            let failure = await pushWhatIsLeft(of: &message, alone, turns, ledger)
+            // At the end of the time the connection is closed on whatever is still under way.
+            if let failure, failure.reason == .connection, !Task.isCancelled, let request = message.left.first {
+                ledger.note(.failed(failure), of: request.address)
+                message.left.removeFirst()
+                message.hasFailed = true
+            }
+            waiting[waiting.startIndex] = message
+            guard message.left.isEmpty else { continue }
+            waiting.removeFirst()
+            await settle(message, ledger)
+        }
+        await withTaskGroup { group in
+            for message in waiting { group.addTask { await settle(message, ledger) } }
+        }
+    }
+
+    // MARK: What can be used
+
+    /// Whether something more may be begun.
+    private var hasTime: Bool {
+        guard !Task.isCancelled else { return false }
         guard let deadlineUptimeSeconds else { return true }
         return clock.uptimeSeconds + lastSeconds < deadlineUptimeSeconds
     }
 
+    private func isConnected(_ server: ServerAccess, _ ledger: PushLedger) async -> Bool {
+        do throws(RemoteFailure) {
+            _ = try await server.destination()
+            return true
+        } catch {
+            ledger.failed(.connection, PushFailure(connecting: error))
+            return false
+        }
+    }
+
+    private func isAnyWaiting(_ ledger: PushLedger) async -> Bool {
+        await onQueue(ledger) { () throws(QueueFailure) in try await queue.waitingCount() > 0 } ?? false
+    }
+
+    private func receive(waitSeconds: Int, _ ledger: PushLedger) async -> [HeldMessage] {
+        let now = clock.uptimeSeconds
+        let messages = await onQueue(ledger) { () throws(QueueFailure) in
+            try await queue.receive(
+                maximumCount: Self.maximumBatch, waitSeconds: waitSeconds, hiddenSeconds: Self.hiddenSeconds)
+        }
+        return (messages ?? []).map { hold($0, receivedAtUptimeSeconds: now, ledger) }
+    }
+
+    /// The answer of the queue; nil when it failed.
+    private func onQueue<Answer>(
+        _ ledger: PushLedger, _ operation: () async throws(QueueFailure) -> Answer
+    ) async -> Answer? {
+        do throws(QueueFailure) {
+            return try await operation()
+        } catch {
+            if error.reason != .cancelled { ledger.failed(.retryQueue, error) }
+            return nil
+        }
+    }
+
     // MARK: One message
 
-    private enum Fate {
-        /// Nothing is left to do.
-        case done
-        /// It failed: later.
-        case failed
-        /// It was not its fault: now, for whoever can.
-        case handedBack
+    /// A message that was received and is not settled.
+    private struct HeldMessage: Sendable {
+        let message: QueuedMessage
+        /// Keeps it from others until it is cancelled.
+        let hiding: Task<Void, Never>
+        let receivedAtUptimeSeconds: Double
+        /// What it asks for and was not tried to the end.
+        var left: [PushRequest]
+        /// Whether something of it failed.
+        var hasFailed: Bool
     }
 
-    private func handle(_ message: QueuedMessage, _ turns: ObjectTurns, _ ledger: PushLedger) async {
-        let fate = await withTaskGroup(of: Fate?.self) { group in
-            group.addTask { await work(on: message, turns, ledger) }
-            group.addTask {
-                await keepHidden(message)
-                return nil
-            }
-            var fate = Fate.handedBack
-            for await ended in group {
-                guard let ended else { continue }
-                fate = ended
-                group.cancelAll()
-            }
-            return fate
-        }
-        // Also when the task is cancelled: the queue knows the deadline.
-        await Task { await settle(message, fate, ledger) }.value
-    }
-
-    private func work(on message: QueuedMessage, _ turns: ObjectTurns, _ ledger: PushLedger) async -> Fate {
+    /// Begins to keep a message from others. To be settled in the end, whatever comes between.
+    private func hold(
+        _ message: QueuedMessage, receivedAtUptimeSeconds now: Double, _ ledger: PushLedger
+    ) -> HeldMessage {
         let event = IncomingEvent(message.body)
+        ledger.received()
         ledger.note(event.ignored)
         for failure in event.failures { ledger.failed(.event(messageID: message.id), failure.error) }
-        var fate = event.failures.isEmpty ? Fate.done : .failed
-        for request in event.requests {
-            let outcome = await turns.run(request.address) { await push.runLimited(request) }
-            if case .failed(let failure) = outcome, isNotItsFault(failure) {
-                if failure.reason == .connection { ledger.failedOnce(failure) }
-                if case .done = fate { fate = .handedBack }
-                continue
+        let hiding = Task {
+            while !Task.isCancelled {
+                await clock.wait(untilUptimeSeconds: clock.uptimeSeconds + Self.renewalSeconds)
+                guard !Task.isCancelled else { return }
+                await hide(message, receivedAtUptimeSeconds: now, forSeconds: Self.hiddenSeconds)
             }
-            ledger.note(outcome, of: request.address)
+        }
+        return HeldMessage(
+            message: message, hiding: hiding, receivedAtUptimeSeconds: now, left: event.requests,
+            hasFailed: !event.failures.isEmpty)
+    }
+
+    /// Pushes what is left of a message, one object after the other.
+    /// - Returns: nil when all was tried. Otherwise what ended it: the connection is lost or the time is up, which need
+    ///   not be the fault of the object that is the first in `left`.
+    private func pushWhatIsLeft(
+        of held: inout HeldMessage, _ push: ObjectPush, _ turns: ObjectTurns, _ ledger: PushLedger
+    ) async -> PushFailure? {
+        while let request = held.left.first {
+            let outcome = await turns.run(request.address) { await push.runLimited(request) }
             switch outcome {
+            case .failed(let failure) where failure.reason == .connection: return failure
+            case .failed(let failure) where failure.reason == .deadline && Task.isCancelled: return failure
+            case .failed: held.hasFailed = true
             case .delivered, .marked, .skipped: break
-            case .failed: fate = .failed
             case .unmarked:
                 // The message still says to send it. One that says to mark it takes its place (rule U8).
-                let entries = RetryEntry.entries(of: request, outcome, at: clock.now, attempt: message.receiveCount)
-                if !(await ledger.enqueue(entries, on: queue)).isEmpty { fate = .failed }
+                let entries = RetryEntry.entries(
+                    of: request, outcome, at: clock.now, attempt: held.message.receiveCount)
+                if !(await ledger.enqueue(entries, on: queue)).isEmpty { held.hasFailed = true }
             }
+            ledger.note(outcome, of: request.address)
+            held.left.removeFirst()
         }
-        return fate
+        return nil
     }
 
-    /// Whether a push failed because the invocation ends or the connection is lost.
-    private func isNotItsFault(_ failure: PushFailure) -> Bool {
-        switch failure.reason {
-        case .deadline: Task.isCancelled
-        case .connection: true
-        case .server, .store, .refused, .unmarked, .settings: false
-        }
-    }
-
-    /// Keeps a message from others while it is worked on.
-    private func keepHidden(_ message: QueuedMessage) async {
-        while !Task.isCancelled {
-            await clock.wait(untilUptimeSeconds: clock.uptimeSeconds + Self.renewalSeconds)
-            guard !Task.isCancelled else { return }
-            // If it cannot be hidden any longer somebody else gets it too; the push itself bears that.
-            _ = await queue.hide([message], forSeconds: Self.hiddenSeconds)
-        }
-    }
-
-    private func settle(_ message: QueuedMessage, _ fate: Fate, _ ledger: PushLedger) async {
-        switch fate {
-        case .done:
-            for failure in await queue.delete([message]).values {
-                ledger.warning("a message is done and could not be removed, so it comes again", because: failure)
+    /// Removes a message that is done, leaves one that failed alone for a while, and hands another back (rule R3).
+    private func settle(_ held: HeldMessage, _ ledger: PushLedger) async {
+        held.hiding.cancel()
+        await held.hiding.value
+        let message = held.message
+        // Also when the task is cancelled: the queue knows the deadline.
+        await Task {
+            if held.hasFailed {
+                // If it cannot be hidden it comes again sooner, that is all.
+                await hide(
+                    message, receivedAtUptimeSeconds: held.receivedAtUptimeSeconds,
+                    forSeconds: RetryBackOff.seconds(afterReceives: message.receiveCount))
+            } else if held.left.isEmpty {
+                for failure in await queue.delete([message]).values {
+                    ledger.warning("a message is done and could not be removed, so it comes again", because: failure)
+                }
+            } else {
+                ledger.handedBack()
+                // If it cannot be handed back it comes again when its time is over.
+                _ = await queue.hide([message], forSeconds: 0)
             }
-        case .failed:
-            // If it cannot be hidden it comes again sooner, that is all.
-            _ = await queue.hide([message], forSeconds: RetryBackOff.seconds(afterReceives: message.receiveCount))
-        case .handedBack:
-            ledger.handedBack(1)
-            // If it cannot be handed back it comes again when its time is over.
-            _ = await queue.hide([message], forSeconds: 0)
-        }
+        }.value
+    }
+
+    /// Hides a message, but not for longer than the queue permits. If it cannot be hidden somebody else gets it too; the
+    /// push itself bears that.
+    private func hide(
+        _ message: QueuedMessage, receivedAtUptimeSeconds: Double, forSeconds seconds: Int
+    ) async {
+        let most = Int(receivedAtUptimeSeconds + Self.longestHiddenSeconds - clock.uptimeSeconds)
+        guard most > 0 else { return }
+        _ = await queue.hide([message], forSeconds: min(seconds, most))
     }
 }
 
