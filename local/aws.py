@@ -39,7 +39,7 @@ from aws_front import Front  # noqa: E402
 
 EVERYTHING = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sqs:*", "secretsmanager:*"], "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
 
 
@@ -101,7 +101,7 @@ def arguments():
 
 
 def make_user(region):
-    """A user that may do everything with the three services; from here on every request must be signed."""
+    """A user that may do everything; from here on every request must be signed."""
     iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
     iam.create_user(region, "local")
     iam.put_user_policy("local", "everything", json.dumps(EVERYTHING))

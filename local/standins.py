@@ -42,6 +42,7 @@ class StandIn:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process.stdout.close()
         self.log.close()
 
     def __enter__(self):
