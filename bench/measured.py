@@ -6,9 +6,12 @@ import pathlib
 import re
 import subprocess
 import sys
-import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "local"))
+
+from standins import unpack  # noqa: E402
+
 TIMEOUT_SECONDS = 600
 PIECE_BYTES = 1 << 20
 
@@ -28,10 +31,7 @@ def program(function, work):
     """The command that Lambda would start: the bootstrap of a zip, or a bare program."""
     if not function.suffix == ".zip":
         return str(work), [str(function.resolve())]
-    with zipfile.ZipFile(function) as archive:
-        for entry in archive.infolist():
-            path = pathlib.Path(archive.extract(entry, work / "task"))
-            path.chmod(entry.external_attr >> 16 & 0o777)
+    unpack(function, work / "task")
     return str(work / "task"), None
 
 

@@ -22,13 +22,11 @@ import time
 import urllib.parse
 import urllib.request
 
+# First: it finds what is in local/.
 from measured import ROOT, TIMEOUT_SECONDS, enter_link, far_side, program, resources, write_random
-
-sys.path.insert(0, str(ROOT / "local"))
-
-from runtime_api import RuntimeAPI  # noqa: E402
-from runtime_api_emulator.sandbox import Configuration  # noqa: E402
-from standins import StandIn  # noqa: E402
+from runtime_api import RuntimeAPI
+from runtime_api_emulator.sandbox import Configuration
+from standins import StandIn
 
 
 def make_tree(folder, count, size):

@@ -23,13 +23,11 @@ import tempfile
 import time
 import urllib.request
 
+# First: it finds what is in local/.
 from measured import PIECE_BYTES, ROOT, TIMEOUT_SECONDS, enter_link, far_side, program, resources, write_random
-
-sys.path.insert(0, str(ROOT / "local"))
-
-from runtime_api import RuntimeAPI  # noqa: E402
-from runtime_api_emulator.sandbox import Configuration  # noqa: E402
-from standins import StandIn  # noqa: E402
+from runtime_api import RuntimeAPI
+from runtime_api_emulator.sandbox import Configuration
+from standins import StandIn
 
 
 def upload(endpoint, work, count, size):

@@ -4,13 +4,12 @@ import json
 import pathlib
 import sys
 import time
-import zipfile
 
 import boto3
 
 from runtime_api import RuntimeAPI
 from runtime_api_emulator.sandbox import Configuration
-from standins import ROOT, StandIn
+from standins import ROOT, StandIn, unpack
 
 TIMEOUT_SECONDS = 60
 SHOWN_SECRETS = {"SFTP_PRIVATE_KEY", "AWS_SECRET_ACCESS_KEY"}
@@ -78,7 +77,7 @@ class Stage:
 
     def function(self, name, settings):
         """A function out of its zip, to be used in `with`."""
-        unpack(name, self.work / name)
+        unpack(ROOT / "dist" / f"{name}.zip", self.work / name)
         return RuntimeAPI(
             Configuration(
                 task_root=str(self.work / name), function_name=f"demo-{name}", memory_size=128,
@@ -149,10 +148,3 @@ def invoke(function, event=b"{}"):
     show_log(result.log)
     print(f"  answered after {seconds:.2f} s: {result.payload.decode(errors='replace')}")
     return result
-
-
-def unpack(name, folder):
-    """Unpacks a zip of dist/ as Lambda does, with the permissions that it records."""
-    with zipfile.ZipFile(ROOT / "dist" / f"{name}.zip") as archive:
-        for entry in archive.infolist():
-            pathlib.Path(archive.extract(entry, folder)).chmod(entry.external_attr >> 16 & 0o777)

@@ -1,4 +1,4 @@
-"""Starts the programs of local/ from Python: for the demo and the measurements.
+"""Starts the programs of local/, and unpacks the zips of ours, from Python: for the demo, the measurements and the checks.
 
 The contract is the one in Tests/TestKit/StandIn.swift: a ready line of JSON, a log on standard error, and an end at
 the end of standard input.
@@ -8,6 +8,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import zipfile
 
 LOCAL = pathlib.Path(__file__).resolve().parent
 ROOT = LOCAL.parent
@@ -50,3 +51,10 @@ class StandIn:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def unpack(archive, folder):
+    """Unpacks a function's zip as Lambda does, with the permissions that it records."""
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            pathlib.Path(opened.extract(entry, folder)).chmod(entry.external_attr >> 16 & 0o777)

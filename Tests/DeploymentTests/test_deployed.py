@@ -14,7 +14,6 @@ import sys
 import tempfile
 import unittest
 import urllib.parse
-import zipfile
 
 from serverless_file import ACCOUNT, BOTH, ROOT, Service, Stack
 
@@ -24,7 +23,7 @@ import boto3  # noqa: E402
 import botocore.exceptions  # noqa: E402
 from runtime_api import RuntimeAPI  # noqa: E402
 from runtime_api_emulator.sandbox import Configuration  # noqa: E402
-from standins import StandIn  # noqa: E402
+from standins import StandIn, unpack  # noqa: E402
 
 ZIPS = os.environ.get("SFTP_LAMBDA_ZIPS")
 TIMEOUT_SECONDS = 60
@@ -125,7 +124,7 @@ class DeployedTests(unittest.TestCase):
         function = self.stack.resources[f"{stem}LambdaFunction"]["Properties"]
         key_id, secret_key = self.credentials(f"{stem}Role")
         folder = self.work / name
-        unpack(name, folder)
+        unpack(pathlib.Path(ZIPS) / f"{name}.zip", folder)
         runtime = Configuration(
             task_root=str(folder), function_name=function["FunctionName"],
             memory_size=function["MemorySize"], region=self.aws["region"], log_path=str(self.work / f"{name}.log"),
@@ -224,13 +223,6 @@ class DeployedTests(unittest.TestCase):
             s3.put_object(Bucket=self.outputs["SourceBucketName"], Key="x", Body=b"x")
         self.assertEqual(refused.exception.response["Error"]["Code"], "AccessDenied")
         s3.put_object(Bucket=self.outputs["TargetBucketName"], Key="x", Body=b"x")
-
-
-def unpack(name, folder):
-    """Unpacks a zip as Lambda does, with the permissions that it records."""
-    with zipfile.ZipFile(pathlib.Path(ZIPS) / f"{name}.zip") as archive:
-        for entry in archive.infolist():
-            pathlib.Path(archive.extract(entry, folder)).chmod(entry.external_attr >> 16 & 0o777)
 
 
 if __name__ == "__main__":
