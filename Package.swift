@@ -69,7 +69,8 @@ let package = Package(
             dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "SFTP", "TestKit", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit"], swiftSettings: strict),
+            name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit", "push", "pushRetry"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -10,12 +10,11 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     private func emulator(environment: [String: String] = [:]) throws -> RuntimeAPIEmulator {
-        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let function = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(
-            "LambdaTestFunction")
-        return try RuntimeAPIEmulator(
+        try RuntimeAPIEmulator(
             workFolder: folder.url,
-            function: .init(taskRoot: folder.url.path, program: function.path, environment: environment))
+            function: .init(
+                taskRoot: folder.url.path, program: BuiltProgram.url("LambdaTestFunction").path,
+                environment: environment))
     }
 
     private func event(_ word: String) -> [UInt8] { Array("\"\(word)\"".utf8) }
@@ -34,8 +33,11 @@ import Testing
         for trace in ["Root=1", "Root=22;Sampled=1", "Root=3"] {
             #expect(try await emulator.invoke(event("trace"), .init(traceID: trace)).text == "\"\(trace)\"")
         }
+        // The poll that is under way when it is armed is not.
+        try await waitUntil("the next poll is under way") {
+            try await emulator.requests().last.map { $0.path.hasSuffix("/next") && $0.status == nil } == true
+        }
         try await emulator.arm(.headers(omitted: ["Lambda-Runtime-Trace-Id"]), on: .next)
-        // The poll that is already under way was not armed.
         #expect(try await emulator.invoke(event("trace"), .init(traceID: "Root=4")).text == #""Root=4""#)
         #expect(try await emulator.invoke(event("trace"), .init(traceID: "Root=5")).text == #""unset""#)
         #expect(try await emulator.invoke(event("trace"), .init(traceID: "Root=6")).text == #""Root=6""#)

@@ -11,19 +11,6 @@ import Transfers
     .enabled(if: BuildProducts.zips != nil, "SKIPPED: SFTP_LAMBDA_ZIPS is not set; make test builds the zips"),
     .enabled(if: EmptyRoot.obstacle == nil, "SKIPPED: programs cannot run in an empty root file system here"))
 struct PullSystemTests {
-    /// Names that break naive code, each with its content; a packet is what one READ brings.
-    private static let oddFiles: [(name: String, bytes: [UInt8])] = [
-        ("plain.txt", sampleBytes(10)), ("with space.txt", sampleBytes(11)), ("a+b=c&d.txt", sampleBytes(12)),
-        ("100%.txt", sampleBytes(13)), ("%2F%20.txt", sampleBytes(14)), ("it's \"quoted\".txt", sampleBytes(15)),
-        ("back\\slash.txt", sampleBytes(16)), ("#hash?question.txt", sampleBytes(17)), ("~tilde", sampleBytes(18)),
-        ("\u{E9}t\u{E9}.txt", sampleBytes(19)), ("e\u{301}te\u{301}.txt", sampleBytes(20)),
-        ("日本語 🗂.txt", sampleBytes(21)), ("tab\tname", sampleBytes(23)),
-        (".hidden", sampleBytes(24)), ("-dash", sampleBytes(25)), ("*.txt", sampleBytes(26)),
-        (String(repeating: "n", count: 200), sampleBytes(27)), ("empty", []),
-        ("one packet", sampleBytes(255 * 1024)), ("one packet + 1", sampleBytes(255 * 1024 + 1)),
-        ("32 KiB", sampleBytes(32 * 1024)), ("8 MiB", sampleBytes(8 << 20)), ("8 MiB + 1", sampleBytes(8 << 20 + 1)),
-    ]
-
     @Test func everyFileArrivesWholeAndMovesToDone() async throws {
         let world = try PullWorld()
         let deep = "deep/er/and deeper"
@@ -31,11 +18,11 @@ struct PullSystemTests {
             at: world.tree.appendingPathComponent("outgoing/\(deep)"), withIntermediateDirectories: true)
         let places = ["", "\(deep)/"]
         for place in places {
-            for file in Self.oddFiles { try await world.put(place + file.name, file.bytes) }
+            for file in OddFiles.all { try await world.put(place + file.name, file.bytes) }
         }
         try await world.run { _ in
             let summary = try await world.pull()
-            #expect(summary.transferred == 2 * Self.oddFiles.count)
+            #expect(summary.transferred == 2 * OddFiles.all.count)
             #expect(summary.failed == 0 && summary.remaining == 0 && summary.isListingComplete)
             #expect(world.logins == 1)
             guard case .checked(let aws) = world.store else { return }
@@ -45,7 +32,7 @@ struct PullSystemTests {
                     http: http, credentials: EnvironmentCredentials(environment: aws.environment), region: aws.region,
                     environment: aws.environment))
             for place in places {
-                for file in Self.oddFiles {
+                for file in OddFiles.all {
                     let key = "in/" + place + file.name
                     let object = try await s3.getObject(S3ReadRequest(S3Address(bucket: PullWorld.bucket, key: key)))
                     let stored = try await object.body.collect(upTo: 16 << 20)

@@ -146,9 +146,15 @@ public final class LocalSSHD: Sendable {
     /// Lets frozen sessions go on.
     public func thawSessions() { signalSessions(SIGCONT) }
 
+    /// Whether there is a session, or a connection that has not logged in yet.
+    public var hasSessions: Bool { !sessions.isEmpty }
+
+    private var sessions: [Int32] {
+        standIn.ready["pid"].flatMap { Int32($0) }.map { Self.descendants(of: $0) } ?? []
+    }
+
     private func signalSessions(_ signal: Int32) {
-        guard let listener = standIn.ready["pid"].flatMap({ Int32($0) }) else { return }
-        for process in Self.descendants(of: listener) { _ = kill(process, signal) }
+        for process in sessions { _ = kill(process, signal) }
     }
 
     private static func descendants(of parent: Int32) -> [Int32] {

@@ -1,12 +1,15 @@
 /// Events of each shape that AWS documents, written for these tests. All of them name the object `in/red flower+1.jpg`
 /// in the bucket `partner-files`, unless they say otherwise.
-enum EventFixtures {
-    static let bucket = "partner-files"
-    static let key = "in/red flower+1.jpg"
-    static let etag = "b1946ac92492d2347c6235b4d2611184"
+public enum EventFixtures {
+    /// The bucket of all of them.
+    public static let bucket = "partner-files"
+    /// The key of all of them.
+    public static let key = "in/red flower+1.jpg"
+    /// The ETag that they name.
+    public static let etag = "b1946ac92492d2347c6235b4d2611184"
 
     /// A record as S3 writes it; `extra` stands beside `s3`, as newer versions and other events have it.
-    static func record(
+    public static func record(
         version: String = "2.1", name: String = "ObjectCreated:Put", key: String = "in/red+flower%2B1.jpg",
         object: String = #""size":1024,"eTag":"b1946ac92492d2347c6235b4d2611184","sequencer":"0055AED6DCD90281E5""#,
         extra: String = ""
@@ -21,9 +24,13 @@ enum EventFixtures {
             + #""object":{"key":"\#(key)",\#(object)}}\#(extra)}"#
     }
 
-    static func records(_ records: String...) -> String { #"{"Records":["# + records.joined(separator: ",") + "]}" }
+    /// A notification of S3, or of SNS or SQS, with these records.
+    public static func records(_ records: String...) -> String {
+        #"{"Records":["# + records.joined(separator: ",") + "]}"
+    }
 
-    static func bridge(
+    /// The same by way of EventBridge, where the key is not encoded.
+    public static func bridge(
         type: String = "Object Created", key: String = "in/red flower+1.jpg", reason: String = #","reason":"PutObject""#
     ) -> String {
         #"{"version":"0","id":"17793124-05d4-b198-2fde-7ededc63b103","detail-type":"\#(type)","source":"aws.s3","#
@@ -35,7 +42,7 @@ enum EventFixtures {
     }
 
     /// What SNS gives to Lambda.
-    static func sns(_ messages: String...) -> String {
+    public static func sns(_ messages: String...) -> String {
         records(
             messages.map {
                 #"{"EventSource":"aws:sns","EventVersion":"1.0","EventSubscriptionArn":"arn:aws:sns:eu-central-1:1:t:s","#
@@ -46,13 +53,13 @@ enum EventFixtures {
     }
 
     /// What SNS puts into a queue when it is not told to deliver raw.
-    static func snsEnvelope(_ message: String) -> String {
+    public static func snsEnvelope(_ message: String) -> String {
         #"{"Type":"Notification","MessageId":"dc1e94d9","TopicArn":"arn:aws:sns:eu-central-1:1:t","#
             + #""Message":\#(quoted(message)),"Timestamp":"2026-03-01T10:15:31Z","SignatureVersion":"1"}"#
     }
 
     /// What SQS gives to Lambda: messages `m1`, `m2` and so on.
-    static func sqs(_ bodies: String...) -> String {
+    public static func sqs(_ bodies: String...) -> String {
         records(
             bodies.enumerated().map { index, body in
                 #"{"messageId":"m\#(index + 1)","receiptHandle":"AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a","#
@@ -63,7 +70,7 @@ enum EventFixtures {
     }
 
     /// What Lambda sends to an on-failure destination.
-    static func onFailure(_ payload: String) -> String {
+    public static func onFailure(_ payload: String) -> String {
         #"{"version":"1.0","timestamp":"2026-03-01T10:20:00.000Z","requestContext":{"requestId":"e4b46cbf","#
             + #""functionArn":"arn:aws:lambda:eu-central-1:111122223333:function:push:$LATEST","#
             + #""condition":"RetriesExhausted","approximateInvokeCount":3},"requestPayload":\#(payload),"#
@@ -72,27 +79,30 @@ enum EventFixtures {
     }
 
     /// The same, by way of EventBridge.
-    static func onFailureByBridge(_ payload: String) -> String {
+    public static func onFailureByBridge(_ payload: String) -> String {
         #"{"version":"0","id":"1","detail-type":"Lambda Function Invocation Result - Failure","source":"lambda","#
             + #""account":"111122223333","time":"2026-03-01T10:20:00Z","region":"eu-central-1","resources":[],"#
             + #""detail":\#(onFailure(payload))}"#
     }
 
-    static let test =
+    /// What S3 sends when notifications are set up.
+    public static let test =
         #"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-03-01T10:00:00.000Z","Bucket":"partner-files","#
         + #""RequestId":"5582815E1AEA5ADF","HostId":"8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3eKxsPzbB9wrR"}"#
 
-    static let retry =
+    /// A message of the retry queue for an object that lacks only its mark.
+    public static let retry =
         #"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"#
         + #""bucket":{"name":"partner-files"},"object":{"key":"in/red+flower%2B1.jpg","eTag":"0123"}},"#
         + #""sftpLambda":{"delivered":"0123","deliveredTo":"\#(String(repeating: "a1", count: 32))"}}]}"#
 
-    static let multipart =
+    /// The object of a record about a multipart upload.
+    public static let multipart =
         #""size":5368709121,"eTag":"d41d8cd98f00b204e9800998ecf8427e-640","versionId":"3HL4kqtJvjVBH40"#
         + #"Nrjfkd","sequencer":"0055AED6DCD90281E5""#
 
     /// Every documented shape, by its name; each asks for one push of the object.
-    static let good: [(name: String, json: String)] = [
+    public static let good: [(name: String, json: String)] = [
         ("2.0", records(record(version: "2.0"))), ("2.1", records(record())),
         (
             "2.2 replication",
@@ -132,7 +142,7 @@ enum EventFixtures {
     ]
 
     /// Nothing to do.
-    static let nothing: [(name: String, json: String, reason: String)] = [
+    public static let nothing: [(name: String, json: String, reason: String)] = [
         ("test", test, "testEvent"), ("test in SQS", sqs(test), "testEvent"),
         ("removed", records(record(name: "ObjectRemoved:Delete")), "removed"),
         ("delete marker", records(record(name: "ObjectRemoved:DeleteMarkerCreated")), "removed"),
@@ -150,7 +160,7 @@ enum EventFixtures {
 }
 
 /// Text as a JSON string.
-func quoted(_ text: String) -> String {
+public func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
         switch scalar {
