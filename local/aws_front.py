@@ -12,6 +12,7 @@ import base64
 import datetime
 import hashlib
 import io
+import json
 import re
 import threading
 import urllib.parse
@@ -32,9 +33,50 @@ class Refusal(Exception):
         self.status, self.code, self.message, self.extra = status, code, message, extra
 
 
+class Gate:
+    """Holds back the next request of one kind, or its answer, for tests of what happens meanwhile.
+
+    POST /_gate {"operation": "COPY", "moment": "before"}   the next one is held; without a copy it is the method
+    GET /_gate      {"isHolding": …}
+    DELETE /_gate   it goes on; with ?drop=true its connection ends instead
+    """
+
+    PATH = "/_gate"
+    LIMIT_SECONDS = 60
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.wanted, self.is_holding, self.drops = None, False, False
+
+    def control(self, environ, body, start_response):
+        with self.changed:
+            if environ["REQUEST_METHOD"] == "POST":
+                order = json.loads(body)
+                self.wanted = order["operation"], order["moment"]
+            elif environ["REQUEST_METHOD"] == "DELETE":
+                self.wanted, self.is_holding = None, False
+                self.drops = environ.get("QUERY_STRING") == "drop=true"
+                self.changed.notify_all()
+            answer = json.dumps({"isHolding": self.is_holding}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer]
+
+    def pass_through(self, request, moment):
+        operation = request.method if request.header("x-amz-copy-source") is None else "COPY"
+        with self.changed:
+            if self.wanted != (operation, moment):
+                return
+            self.wanted, self.is_holding = None, True
+            self.changed.wait_for(lambda: not self.is_holding, self.LIMIT_SECONDS)
+            if self.drops:
+                self.drops = False
+                raise ConnectionError("dropped at the gate")
+
+
 class Front:
     def __init__(self, application):
         self.application = application
+        self.gate = Gate()
         # A condition and the write that depends on it happen together.
         self.writing = threading.Lock()
         self.parts = {}
@@ -45,6 +87,8 @@ class Front:
         if len(body) < length:
             raise ConnectionError("the client went away while it sent its body")
         environ["wsgi.input"] = io.BytesIO(body)
+        if environ["PATH_INFO"] == Gate.PATH:
+            return self.gate.control(environ, body, start_response)
         if "/s3/aws4_request" not in environ.get("HTTP_AUTHORIZATION", ""):
             return self.application(environ, start_response)
         request = Request(environ, body)
@@ -52,6 +96,7 @@ class Front:
             check_time(request)
             check_region(request)
             content = check_body(request)
+            self.gate.pass_through(request, "before")
             if request.method == "GET" and "uploadId" in request.query:
                 return self.list_parts(environ, start_response)
             if request.method in ("GET", "HEAD"):
@@ -69,6 +114,7 @@ class Front:
                 answer = list(self.application(environ, recorded))
                 if statuses and statuses[0] == 200:
                     self.remember_part(request, content)
+            self.gate.pass_through(request, "after")
             return answer
         except Refusal as refusal:
             return refuse(refusal, start_response, request.method)

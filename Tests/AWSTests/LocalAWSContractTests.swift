@@ -124,6 +124,25 @@ import Testing
         #expect(try await send(.get, target, body: []).text == "content")
     }
 
+    @Test func aCopyIsHeldBackBeforeOrAfterItIsDone() async throws {
+        let target = "/plain/held"
+        _ = try await send(.put, target)
+        for held in [LocalAWS.Held.request, .answer] {
+            let copy: HTTPHeaders = [
+                "x-amz-copy-source": target, "x-amz-metadata-directive": "REPLACE", "x-amz-meta-held": held.rawValue,
+            ]
+            try await aws.holdNextCopy(held)
+            async let copied = send(.put, target, headers: copy, body: [])
+            try await waitUntil("the copy is held back") { try await aws.isHolding() }
+            let seen = try await send(.head, target, body: []).headers["x-amz-meta-held"]
+            #expect((seen == held.rawValue) == (held == .answer))
+            try await aws.letGo()
+            #expect(try await copied.status == 200)
+            let isHolding = try await aws.isHolding()
+            #expect(!isHolding)
+        }
+    }
+
     @Test func aConnectionIsKept() async throws {
         for _ in 0..<3 {
             let answer = try await send(.get, "/plain/none", body: [])

@@ -87,6 +87,34 @@ public final class LocalAWS: Sendable {
     /// The URL of a queue.
     public func queueURL(_ name: String) -> String { "\(endpoint)/\(Self.accountID)/\(name)" }
 
+    // MARK: Holding back
+
+    /// What of a request is held back.
+    public enum Held: String, Sendable {
+        /// The request, before anything is done.
+        case request = "before"
+        /// The answer, when all is done.
+        case answer = "after"
+    }
+
+    /// Holds back the next CopyObject, or its answer, for a minute at most: until `letGo`.
+    public func holdNextCopy(_ held: Held) async throws {
+        try await gate("POST", body: #"{"operation": "COPY", "moment": "\#(held.rawValue)"}"#)
+    }
+
+    /// Whether something is held back now.
+    public func isHolding() async throws -> Bool { try await gate("GET") }
+
+    /// Lets what is held back go on, or ends its connection there.
+    public func letGo(dropping: Bool = false) async throws { try await gate("DELETE", dropping ? "?drop=true" : "") }
+
+    @discardableResult
+    private func gate(_ method: String, _ query: String = "", body: String = "") async throws -> Bool {
+        let address = endpoint.replacingOccurrences(of: "http://", with: "")
+        let answer = try await PlainHTTP.send(method, address, "/_gate\(query)", body: Array(body.utf8))
+        return try JSONDecoder().decode([String: Bool].self, from: Data(answer.body))["isHolding"] == true
+    }
+
     /// Where it logs.
     public var log: URL { standIn.log }
 
