@@ -35,7 +35,8 @@ struct PackagingTests {
         let names = try entries(of: zip).map(\.name)
         let libraries = names.filter { $0.hasPrefix("lib/") }.map { String($0.dropFirst("lib/".count)) }
         #expect(names.sorted() == names)
-        #expect(Set(names).subtracting(libraries.map { "lib/\($0)" }) == ["bootstrap", function])
+        let others = names.filter { !$0.hasPrefix("lib/") && !$0.hasPrefix("licenses/") }
+        #expect(others == ["bootstrap", function])
         #expect(libraries.filter(isLoader).count == 1)
 
         // Nothing is missing, and nothing is there that nobody asks for.
@@ -43,7 +44,7 @@ struct PackagingTests {
         defer { withExtendedLifetime(root) {} }
         let unpacked = root.url.appendingPathComponent("var/task")
         var needed: Set<String> = []
-        for name in names where name != "bootstrap" {
+        for name in names where name == function || name.hasPrefix("lib/") {
             needed.formUnion(try BuildProducts.neededLibraries(of: unpacked.appendingPathComponent(name)))
         }
         #expect(needed.subtracting(libraries) == [])
@@ -77,6 +78,87 @@ struct PackagingTests {
             #expect(try BuildProducts.file(program, holds: sign + version), "\(package) \(version)")
         }
         #expect(try !Tool.run("/usr/bin/readelf", "--sections", "--wide", program.path).contains(".symtab"))
+    }
+
+    /// A line of `licenses/VERSIONS`: `NAME VERSION (LICENCE): FILE, FILE`.
+    private struct Component {
+        var name: String
+        var version: String
+        var files: [String]
+
+        init(_ line: Substring) throws {
+            let parts = try #require(line.wholeMatch(of: #/(\S+) (\S+) \((.+)\): (.+)/#))
+            name = String(parts.1)
+            version = String(parts.2)
+            files = parts.4.split(separator: ", ").map(String.init)
+        }
+    }
+
+    @Test(arguments: BuildProducts.functions)
+    func zipHoldsTheLicencesOfAllThatIsNotOurs(function: String) throws {
+        let root = try EmptyRoot(unpacking: BuildProducts.zip(function))
+        defer { withExtendedLifetime(root) {} }
+        let licenses = root.url.appendingPathComponent("var/task/licenses")
+        var texts: [String: String] = [:]
+        for file in try FileManager.default.contentsOfDirectory(atPath: licenses.path) {
+            let bytes = try Data(contentsOf: licenses.appendingPathComponent(file))
+            texts[file] = String(decoding: bytes, as: UTF8.self)
+        }
+        let versions = texts.removeValue(forKey: "VERSIONS")
+        let components = try #require(versions).split(separator: "\n").map(Component.init)
+
+        // zlib and zstd only where OpenSSL's archives need them.
+        let libraries = StandIn.packageRoot.appendingPathComponent(".deps/lib").path
+        let linked = ["libz.a": "zlib", "libzstd.a": "zstd"]
+            .filter { FileManager.default.fileExists(atPath: "\(libraries)/\($0.key)") }
+        let expected = ["curl", "glibc", "libgcc", "libssh2", "libstdc++", "openssl", "swift", "swift-log"]
+        #expect(components.map(\.name) == (expected + linked.values).sorted())
+        #expect(
+            try components.first { $0.name == "libssh2" }?.version.hasPrefix(
+                BuildProducts.version(ofPackage: "libssh2")) == true)
+
+        // Every file is there, with every text that it refers to; and nothing else.
+        var named = Set(components.flatMap(\.files))
+        for text in texts.values {
+            for reference in text.matches(of: #/\/usr\/share\/common-licenses\/([A-Za-z0-9.+-]*[A-Za-z0-9])/#) {
+                named.insert(String(reference.1))
+            }
+        }
+        #expect(Set(texts.keys) == named)
+        let signs = [
+            "curl": "Permission to use, copy, modify, and distribute this software",
+            "libssh2": "Redistribution and use",
+            "libgcc": "GCC RUNTIME LIBRARY EXCEPTION", "libstdc++": "GCC RUNTIME LIBRARY EXCEPTION",
+            "glibc": "GNU Lesser", "LGPL-2.1": "GNU LESSER GENERAL PUBLIC LICENSE",
+            "GPL-3": "GNU GENERAL PUBLIC LICENSE",
+            "openssl": "Apache", "Apache-2.0": "Apache License", "swift": "Runtime Library Exception",
+            "swift-log": "Apache License", "swift-log-NOTICE": "SwiftLog",
+        ]
+        for (file, sign) in signs { #expect(texts[file]?.contains(sign) == true, "\(file) has no \(sign)") }
+
+        let list = try String(
+            contentsOf: StandIn.packageRoot.appendingPathComponent("THIRD_PARTY.md"), encoding: .utf8)
+        for component in components { #expect(list.contains("| \(component.name) |"), "THIRD_PARTY.md") }
+    }
+
+    @Test func packagingRefusesLibrariesThatAreTooOldOrWithoutLicence() throws {
+        let root = try TemporaryFolder()
+        let pkgconfig = root.url.appendingPathComponent(".deps/lib/pkgconfig")
+        let licenses = root.url.appendingPathComponent(".deps/licenses")
+        try FileManager.default.createDirectory(at: pkgconfig, withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            at: root.url.appendingPathComponent("scripts"),
+            withDestinationURL: StandIn.packageRoot.appendingPathComponent("scripts"))
+        let description = "Name: libssh2\nDescription: old\nVersion: 1.11.0\nLibs:\n"
+        try Data(description.utf8).write(to: pkgconfig.appendingPathComponent("libssh2.pc"))
+        let package = root.url.appendingPathComponent("scripts/package").path
+
+        let bare = #expect(throws: ToolFailure.self) { try Tool.run(package) }
+        #expect(bare?.description.contains("or not its licence, in .deps: run scripts/deps") == true)
+        try FileManager.default.createDirectory(at: licenses, withIntermediateDirectories: true)
+        let old = #expect(throws: ToolFailure.self) { try Tool.run(package) }
+        #expect(
+            old?.description.contains("libssh2 1.11.0 cannot use RSA keys with today's servers: need 1.11.1") == true)
     }
 
     @Test(.enabled(if: EmptyRoot.obstacle == nil, "\(EmptyRoot.obstacle ?? "")"), arguments: BuildProducts.functions)
