@@ -17,9 +17,12 @@ help: ## What can be made
 packages: ## Install what a bare Debian 12 lacks (apt, as root or through sudo)
 	@scripts/packages
 
-.PHONY: deps
-deps: packages ## Build libssh2 and libcurl into .deps, and the stand-ins' Python environment
+.PHONY: libraries
+libraries: packages ## Build libssh2 and libcurl into .deps
 	@scripts/deps
+
+.PHONY: deps
+deps: libraries ## Make what building and testing need: the libraries, and the stand-ins' Python environment
 	@scripts/venv
 
 .PHONY: build
@@ -41,11 +44,11 @@ test-long: deps ## Run all tests, the long ones included
 	@SFTP_LAMBDA_LONG_TESTS=1 scripts/test
 
 .PHONY: package
-package: deps ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
+package: libraries ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
 	@scripts/package
 
 .PHONY: demo
-demo: package ## Show pull, push and pushRetry at work, from their zips, between a local SFTP server and a local AWS
+demo: package deps ## Show pull, push and pushRetry at work, from their zips, between a local SFTP server and a local AWS
 	@.deps/venv/bin/python3 local/demo.py
 
 .PHONY: clean
