@@ -14,7 +14,7 @@ help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: packages
-packages: ## Install what a bare Debian 12 lacks (apt, as root or through sudo)
+packages: ## Install what a bare Debian lacks (apt, as root or through sudo)
 	@scripts/packages
 
 .PHONY: libraries
