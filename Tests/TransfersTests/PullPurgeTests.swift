@@ -84,6 +84,38 @@ import Transfers
         #expect(fixture.observer.seen.warnings.count == 1)
     }
 
+    @Test(arguments: ["older and larger", "o"])
+    func fileOfAnotherSizeThanItsObjectStays(_ text: String) throws {
+        let fixture = makeFixture()
+        transferredDaysAgo(fixture, "a", days: 100)
+        transferredDaysAgo(fixture, "b", days: 100)
+        fixture.put(".done/a", text, modified: fixture.clock.now + -100 * 86_400)
+        let summary = try fixture.run()
+        #expect(fixture.observer.seen.purged == ["/in/.done/b"])
+        #expect(fixture.remoteText(".done/a") == text)
+        #expect(!summary.isFailure)
+        #expect(fixture.observer.seen.warnings.count == 1)
+        #expect(fixture.observer.seen.warnings.first?.contains("never stored") == true)
+    }
+
+    /// At whatever step of the purge: one warning, however many directories are left.
+    @Test func lostConnectionEndsThePurgeWithOneWarning() throws {
+        for (moment, operation) in [
+            (PortTap.Moment.before, "remote.openDirectory"), (.before, "remote.next"), (.before, "remote.attributes"),
+            (.before, "remote.removeFile"), (.after, "remote.removeFile"),
+        ] {
+            for seed: UInt64 in [1, 2, 3] {
+                let fixture = makeFixture()
+                for number in 0..<60 { transferredDaysAgo(fixture, "d\(number)/a", days: 30) }
+                let tap = tapOn(moment, operation) { call in call.path.contains(".done") ? .disconnect : .proceed }
+                let summary = try fixture.run(tap: tap, seed: seed)
+                #expect(fixture.observer.seen.warnings.count == 1, "\(moment) \(operation), seed \(seed)")
+                #expect(!summary.isFailure)
+                #expect(try fixture.run().purged > 50)
+            }
+        }
+    }
+
     @Test func onlyFilesGo() throws {
         let fixture = makeFixture()
         let old = fixture.clock.now + -100 * 86_400

@@ -104,15 +104,19 @@ final class PullLedger: Sendable {
     func failed(_ path: RemotePath, _ failure: RemoteFailure, startedAt startSeconds: Double?) {
         switch failure.reason {
         case .connectionLost:
-            let isFirst = state.withLock { state in
-                defer { state.connectionLoss = state.connectionLoss ?? failure }
-                return state.connectionLoss == nil
-            }
-            if isFirst { failed(path, failure.message) } else { remaining() }
+            if lostConnection(failure) { failed(path, failure.message) } else { remaining() }
         case .cancelled:
             cutOff(path, startedAt: startSeconds)
         case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed:
             failed(path, failure.message)
+        }
+    }
+
+    /// Notes that the connection is lost: nothing new begins. False when that was known.
+    func lostConnection(_ failure: RemoteFailure) -> Bool {
+        state.withLock { state in
+            defer { state.connectionLoss = state.connectionLoss ?? failure }
+            return state.connectionLoss == nil
         }
     }
 

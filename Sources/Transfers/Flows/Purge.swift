@@ -1,5 +1,8 @@
 /// Removes what has been in `.done` for longer than its retention (rule P5). It runs after the transfers, so that
 /// nothing arrives in a `.done` while it is looked at.
+///
+/// A file whose size is not that of its object stays: it may be a version that nobody has stored, left there by a run
+/// that died between the move and the look behind it.
 struct Purge: Sendable {
     let plan: PullPlan
     let files: any RemoteFiles
@@ -39,9 +42,9 @@ struct Purge: Sendable {
     }
 
     private func purge(_ directory: SourceDirectory, before cutoff: UnixTime) async {
-        do {
+        do throws(RemoteFailure) {
             let listing = try await files.openDirectory(directory.done)
-            do {
+            do throws(RemoteFailure) {
                 while mayBegin, let entries = try await listing.next() {
                     try await purge(entries, of: directory, before: cutoff)
                 }
@@ -51,6 +54,8 @@ struct Purge: Sendable {
             }
             await listing.close()
         } catch {
+            // Of a lost connection all that are under way hear, and one of them tells it.
+            guard error.reason != .connectionLost || ledger.lostConnection(error) else { return }
             ledger.warning("the purge of .done stopped: \(error)", path: directory.done)
         }
     }
@@ -94,16 +99,32 @@ struct Purge: Sendable {
         } catch {
             return nil  // It never was an object of ours, so it was never transferred: not ours to remove.
         }
+        let object: ObjectSummary?
         do {
-            // A younger object: this name was transferred again since, by a server that does not let us set times.
-            if let object = try await store.head(key), object.lastModified >= cutoff { return nil }
+            object = try await store.head(key)
         } catch {
             ledger.warning("it stays in .done, since its object cannot be looked at: \(error.message)", path: path)
             return nil
         }
+        // A younger object: this name was transferred again since, by a server that does not let us set times.
+        if let object, object.lastModified >= cutoff { return nil }
+        return await remove(path, before: cutoff, sizeBytes: object?.sizeBytes)
+    }
+
+    /// - Parameter storedBytes: the size of its object; nil when there is none.
+    private func remove(
+        _ path: RemotePath, before cutoff: UnixTime, sizeBytes storedBytes: UInt64?
+    ) async -> RemoteFailure? {
         do {
             // Once more, right before the removal: a later transfer may have replaced it.
-            guard isPast(try await files.attributes(of: path), cutoff) else { return nil }
+            let attributes = try await files.attributes(of: path)
+            guard isPast(attributes, cutoff) else { return nil }
+            if let storedBytes, let sizeBytes = attributes?.version.sizeBytes, sizeBytes != storedBytes {
+                ledger.warning(
+                    "it stays in .done: it has \(sizeBytes) bytes and its object \(storedBytes), so it may be a version "
+                        + "that was never stored", path: path)
+                return nil
+            }
             try await files.removeFile(path)
             ledger.purged(path)
             return nil
