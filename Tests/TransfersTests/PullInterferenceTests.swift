@@ -249,26 +249,57 @@ import Transfers
         #expect(fixture.storedText("x/a") == "third")
     }
 
-    @Test func versionThatCannotBeStoredFromDoneGetsANameOfItsOwn() throws {
-        let fixture = makeFixture(hasOlder: false)
+    @Test(arguments: [
+        ("a", "", "a.replaced-S"), ("a.csv", "*.csv", "a.replaced-S.csv"), ("a.csv", "", "a.replaced-S.csv"),
+        ("a.b.csv", "*.b.csv", "a.replaced-S.b.csv"), (".a", "?a*", ".a.replaced-S"),
+        ("a.1", "x/?.*", "a.replaced-S.1"),
+        ("one-a", "*-a", "replaced-S.one-a"), ("one-a", "one-*", "one-a.replaced-S"),
+    ])
+    func versionThatCannotBeStoredFromDoneGetsANameOfItsOwn(_ file: String, _ include: String, _ new: String) throws {
+        var fixture = PullFixture()
+        fixture.plan.selection.include = include.isEmpty ? [] : [try Glob(include)]
+        // Its own time counts for its age, and not what it was given in `.done`.
+        fixture.plan.selection.minimumAgeSeconds = 60
+        let summary = try runWithVersionLeftInDone(fixture, file)
+        let name = new.replacing("S", with: "\(fixture.clock.now.seconds)")
+        #expect(fixture.remoteText("x/\(name)") == "second")
+        #expect(summary.failures.first?.reason.contains("called \(name), and the next run takes it") == true)
+        try fixture.runAgain()
+        #expect(fixture.storedText("x/\(file)") == "third")
+        #expect(fixture.storedText("x/\(name)") == "second")
+        #expect(
+            fixture.store.current("from/x/\(name)")?.metadata["mtime"] == "\((PullFixture.longAgo + 5).seconds)")
+    }
+
+    @Test func versionThatNoNameGetsPastTheSettingsIsReportedWithItsPlace() throws {
+        var fixture = PullFixture()
+        fixture.plan.selection.include = [try Glob("a.csv")]
+        let summary = try runWithVersionLeftInDone(fixture, "a.csv")
+        let name = "a.replaced-\(fixture.clock.now.seconds).csv"
+        #expect(fixture.remoteText("x/\(name)") == "second")
+        let reason = summary.failures.first?.reason ?? ""
+        #expect(reason.contains("called \(name) and stays there") && reason.contains("SFTP_INCLUDE"), "\(reason)")
+        #expect(!reason.contains("the next run"))
+        try fixture.runAgain()
+        #expect(fixture.stored("x/\(name)") == nil)
+    }
+
+    /// A run in which the file is replaced while it is moved, then its place is taken, and then the store fails.
+    private func runWithVersionLeftInDone(_ fixture: PullFixture, _ name: String) throws -> PullSummary {
+        fixture.put("x/\(name)", Self.first)
         let tap = PortTap { call in
             switch (call.operation, call.moment) {
-            case ("remote.rename", _): fixture.put("x/a", "second", modified: PullFixture.longAgo + 5)
-            case ("remote.moveWithoutReplacing", .before) where !fixture.tree.exists("/in/x/a"):
-                fixture.put("x/a", "third", modified: PullFixture.longAgo + 10)
-            case ("store.put", .before) where fixture.tree.exists("/in/x/.done/a"): return .failStore(.unavailable)
+            case ("remote.rename", _): fixture.put("x/\(name)", "second", modified: PullFixture.longAgo + 5)
+            case ("remote.moveWithoutReplacing", .before) where !fixture.tree.exists("/in/x" / name):
+                fixture.put("x/\(name)", "third", modified: PullFixture.longAgo + 10)
+            case ("store.put", .before) where fixture.tree.exists("/in/x/.done" / name): return .failStore(.unavailable)
             default: break
             }
             return .proceed
         }
         let summary = try fixture.run(tap: tap)
         #expect(summary.failed == 1)
-        let name = "a.replaced-\(fixture.clock.now.seconds)"
-        #expect(fixture.remoteText("x/\(name)") == "second")
-        #expect(summary.failures.first?.reason.contains(name) == true)
-        try fixture.runAgain()
-        #expect(fixture.storedText("x/a") == "third")
-        #expect(fixture.storedText("x/\(name)") == "second")
+        return summary
     }
 
     // MARK: Tools

@@ -79,6 +79,20 @@ import Testing
         #expect(RemotePath("").description == ".")
     }
 
+    @Test(arguments: ["a", "ü.csv", "a.b.c", ".a", "a...b", "."])
+    func replacedNameIsANameOfAtMost255Bytes(_ piece: String) throws {
+        for count in [1, 2, 50, 51, 85, 127, 128, 255] {
+            let bytes = Array(String(repeating: piece, count: count).utf8.prefix(255))
+            guard let name = RemoteName(bytes: bytes) else { continue }
+            let names = ReplacedName.names(for: name, at: UnixTime(seconds: 1_750_000_000))
+            #expect(!names.isEmpty)
+            #expect(Set(names).count == names.count && !names.contains(name))
+            for new in names {
+                #expect(new.bytes.count <= 255 && new.description.contains("replaced-1750000000"), "\(new)")
+            }
+        }
+    }
+
     @Test func printableTextHoldsNoControlCharacters() {
         #expect(printable(Array("ü a\n\u{1B}[31m".utf8)) == "ü a\\x0a\\x1b[31m")
         #expect(printable([0x61, 0xFF, 0x0A]) == "a\\xff\\x0a")

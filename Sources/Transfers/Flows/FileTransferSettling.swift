@@ -194,7 +194,7 @@ extension FileTransfer {
             }
             throw Fault.unusable("it was replaced again and again while it was taken from .done")
         } catch {
-            try await keepUnsent(candidate, error)
+            try await keepUnsent(candidate, partnersTime, error)
         }
     }
 
@@ -212,16 +212,28 @@ extension FileTransfer {
     }
 
     /// A version in `.done` that could not be stored, with its place taken: the next move would replace it. It gets a
-    /// name of its own beside its place, and later runs pull it under that.
-    private func keepUnsent(_ candidate: Candidate, _ cause: Fault) async throws(Fault) {
+    /// name of its own beside its place, one that the settings take if there is such a name, and later runs pull it
+    /// under that.
+    private func keepUnsent(
+        _ candidate: Candidate, _ partnersTime: UnixTime?, _ cause: Fault
+    ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
-        let suffix = Array(".replaced-\(clock.now.seconds)".utf8)
+        let names = ReplacedName.names(for: candidate.name, at: clock.now)
         let reason = "it was replaced while it was moved, and could not be taken from .done (\(cause))"
-        guard let name = RemoteName(bytes: candidate.name.bytes + suffix) else { throw .unusable(reason) }
+        let taken = names.first { plan.takes($0, of: candidate.directory) }
+        guard let name = taken ?? names.first else { throw .unusable(reason) }
+        let path = candidate.directory.path.appending(name)
         do {
-            try await files.moveWithoutReplacing(target, to: candidate.directory.path.appending(name))
+            try await files.moveWithoutReplacing(target, to: path)
         } catch {
             throw .unusable("\(reason); it stands in \(target), where the next transfer of that name would replace it")
+        }
+        // Without the mark it had in `.done`: by that it would be too young for an hour.
+        await setTime(of: path, to: partnersTime ?? clock.now)
+        guard taken != nil else {
+            throw .unusable(
+                "\(reason); it is now called \(name) and stays there, since SFTP_INCLUDE, SFTP_EXCLUDE or the limits of "
+                    + "names and keys leave out every name that it could have")
         }
         throw .unusable("\(reason); it is now called \(name), and the next run takes it under that name")
     }

@@ -65,6 +65,18 @@ public struct PullPlan: Sendable {
         return min(maximumFilesInFlight, max(1, handles - directories))
     }
 
+    /// Whether a file of that name is taken sooner or later, whatever its age.
+    func takes(_ name: RemoteName, of directory: SourceDirectory) -> Bool {
+        guard directory.path.appending(name).bytes.count <= Self.maximumPathBytes else { return false }
+        let path = directory.relativePath(of: name)
+        // Why it can have no key is of no interest.
+        guard (try? keys.key(forRelative: path)) != nil else { return false }
+        var atAnyAge = selection
+        atAnyAge.minimumAgeSeconds = 0
+        let version = FileVersion(sizeBytes: nil, modified: nil)
+        return atAnyAge.exception(forRelative: path, version: version, now: UnixTime(seconds: 0)) == nil
+    }
+
     /// How deep below the source directory directories are entered: real trees are not deeper, and a server that
     /// makes up ever deeper ones is not followed for ever.
     public static let maximumDepth = 64

@@ -42,7 +42,8 @@ public enum TemporaryName {
     }
 
     /// The first bytes, without half a character of UTF-8 at the end: some servers refuse names with one.
-    private static func shortened(_ bytes: [UInt8], toBytes limit: Int) -> ArraySlice<UInt8> {
+    /// - Precondition: `limit` is at least 4, or the bytes are no more than that.
+    static func shortened(_ bytes: [UInt8], toBytes limit: Int) -> ArraySlice<UInt8> {
         guard bytes.count > limit else { return bytes[...] }
         // A character has at most three continuation bytes; where there are more, it is no UTF-8 in the first place.
         for end in stride(from: limit, to: limit - 4, by: -1) where bytes[end] & 0xC0 != 0x80 { return bytes[..<end] }
