@@ -3,6 +3,7 @@ import Foundation
 import HTTP
 import Logging
 import SFTP
+import Synchronization
 import TestKit
 import Testing
 import Transfers
@@ -11,10 +12,12 @@ import Transfers
 
 /// The adapters keep the promises of the ports against real servers: the same checks that the fakes pass.
 struct AdapterContractTests {
-    @Test func remoteFilesOverSFTPKeepEveryPromise() async throws {
+    /// Against OpenSSH as it is, and as servers are whose rename does not replace.
+    @Test(arguments: [true, false])
+    func remoteFilesOverSFTPKeepEveryPromise(replaces: Bool) async throws {
         let folder = try TemporaryFolder()
         let tree = folder.url.appendingPathComponent("tree")
-        let server = try LocalSSHD(folder: tree, workFolder: folder.url)
+        let server = try LocalSSHD(folder: tree, replaces ? .init() : .withoutPosixRename, workFolder: folder.url)
         defer { server.stop() }
         let contract = RemoteFilesContract(
             root: RemotePath(tree.path), partner: .localFileSystem,
@@ -39,6 +42,43 @@ struct AdapterContractTests {
         for promise in RemoteDestinationContract.Promise.allCases {
             await #expect(throws: Never.self, "\(promise.rawValue)") { try await contract.check(promise) }
         }
+    }
+
+    @Test func olderFileInDoneIsReplacedWhereRenameDoesNotReplace() async throws {
+        let folder = try TemporaryFolder()
+        let tree = folder.url.appendingPathComponent("tree")
+        let server = try LocalSSHD(folder: tree, .withoutPosixRename, workFolder: folder.url)
+        defer { server.stop() }
+        let client = try await client(of: server)
+        #expect(!client.supports(.posixRename))
+        let partner = RemoteFilesContract.Partner.localFileSystem
+        let root = RemotePath(tree.path)
+        let plan = PullPlan(
+            sourceDirectory: root, keys: KeyMapping(prefix: ""), selection: Selection(), retentionDays: 0,
+            origin: "origin", budgetBytes: 32 << 20)
+        let store = InMemoryObjectStore(clock: SystemClock())
+        let observer = WarningCounter()
+        for round in 1...3 {
+            for number in 0..<20 {
+                let bytes = sampleBytes(1000 + round, salt: UInt8(number))
+                try await partner.put(root / "file-\(number)", bytes, UnixTime(seconds: 1_600_000_000))
+            }
+            let flow = PullFlow(
+                plan: plan, files: SFTPRemoteFiles(client: client), store: store.client(), clock: SystemClock(),
+                observer: observer)
+            let summary = await flow.run()
+            #expect(summary.transferred == 20, "\(summary)")
+            #expect(summary.failed == 0 && summary.left.isEmpty, "\(summary)")
+        }
+        let names = try FileManager.default.contentsOfDirectory(atPath: tree.appendingPathComponent(".done").path)
+        #expect(Set(names) == Set((0..<20).map { "file-\($0)" }), "nothing is left of what was set aside")
+        for number in 0..<20 {
+            let bytes = sampleBytes(1003, salt: UInt8(number))
+            #expect(try await partner.read(root / ".done" / "file-\(number)") == bytes)
+            #expect(store.current("file-\(number)")?.bytes == bytes)
+        }
+        #expect(observer.count == 0)
+        await client.close()
     }
 
     @Test func largeFileArrivesByteByByte() async throws {
@@ -114,4 +154,17 @@ struct AdapterContractTests {
         }
         await http.shutdown()
     }
+}
+
+/// Counts what an operator would be warned of.
+private final class WarningCounter: TransferObserver {
+    private let warnings = Mutex(0)
+
+    var count: Int { warnings.withLock { $0 } }
+
+    func transferred(_ receipt: TransferReceipt) {}
+    func left(_ path: RemotePath, because reason: LeftReason) {}
+    func failed(_ failure: TransferFailure) {}
+    func purged(_ path: RemotePath) {}
+    func warning(_ message: String, path: RemotePath?) { warnings.withLock { $0 += 1 } }
 }

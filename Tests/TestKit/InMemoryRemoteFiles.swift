@@ -5,7 +5,8 @@ public import Transfers
 ///
 /// Every step that a real server takes by itself passes the tap, so that a test can act between any two of them:
 /// an operation asks as `remote.<operation>` before and after, a read also as `remote.fstat` when it is the first, as
-/// `remote.piece` before every piece and as `remote.verify`, and a move as `remote.rename`, `remote.look` and `remote.setTime`.
+/// `remote.piece` before every piece and as `remote.verify`, and a move as `remote.rename`, `remote.look` and
+/// `remote.setTime`, and where renames do not replace as `remote.lookAhead` in front of them.
 public final class InMemoryRemoteFiles: RemoteFiles {
     /// What servers do differently.
     public struct Behaviour: Sendable {
@@ -27,6 +28,8 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         public var omitsVersions = false
         /// Setting a modification time fails so.
         public var refusesTimes: RemoteFailure.Reason?
+        /// A rename replaces nothing, so neither does a move.
+        public var renamesWithoutReplacing = false
         /// Nothing is seen at the target of a move.
         public var movesBlindly = false
         /// How many handles the server says that may be open.

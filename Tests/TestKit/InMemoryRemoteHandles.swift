@@ -79,6 +79,7 @@ final class InMemoryReader: RemoteFileReader {
     private let identity: InMemoryTree.Identity
     private let expected: FileVersion
     private let isClosed = Mutex(false)
+    private let mayMoveAgain = Mutex(false)
     private let known = Mutex<FileVersion?>(nil)
 
     init(
@@ -176,42 +177,77 @@ final class InMemoryReader: RemoteFileReader {
     }
 
     func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile {
-        countClose()
-        return try await connection.perform("closeAndMove", path) { () throws(RemoteFailure) in
-            do throws(RemoteFailure) {
-                try await connection.step(.before, "rename", path)
-                try connection.rename(path, to: target, replacing: true)
-            } catch {
-                await finishFlight(to: target, settingTime: time)
-                throw error
+        let isFirst = countClose()
+        let mayMove = mayMoveAgain.withLock { mayMoveAgain in
+            defer { mayMoveAgain = false }
+            return isFirst || mayMoveAgain
+        }
+        guard mayMove else { throw RemoteFailure(.failed, "move \(path): it is closed") }
+        do throws(RemoteFailure) {
+            return try await connection.perform("closeAndMove", path) { () throws(RemoteFailure) in
+                try await move(to: target, settingTime: time)
             }
-            var moved = MovedFile(seen: nil)
-            do throws(RemoteFailure) {
-                try await connection.step(.before, "look", target)
-                moved.seen = connection.behaviour.movesBlindly ? nil : connection.look(at: target)
-            } catch  where error.reason != .connectionLost {
-                // A server that does not tell what is there: the port says nil.
-                moved.seen = nil
-            }
-            do throws(RemoteFailure) {
-                try await connection.step(.before, "setTime", target)
-                try connection.setTime(target, time)
-            } catch  where error.reason != .connectionLost {
-                moved.timeFailure = error
-            }
-            return moved
+        } catch {
+            mayMoveAgain.withLock { $0 = error.reason == .alreadyExists }
+            throw error
+        }
+    }
+
+    private func move(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile {
+        let isReplacing = !connection.behaviour.renamesWithoutReplacing
+        if !isReplacing { try await lookAhead(to: target) }
+        do throws(RemoteFailure) {
+            try await connection.step(.before, "rename", path)
+            try connection.rename(path, to: target, replacing: isReplacing)
+        } catch {
+            await finishFlight(to: target, settingTime: time, restoring: isReplacing)
+            throw error
+        }
+        var moved = MovedFile(seen: nil)
+        do throws(RemoteFailure) {
+            try await connection.step(.before, "look", target)
+            moved.seen = connection.behaviour.movesBlindly ? nil : connection.look(at: target)
+        } catch  where error.reason != .connectionLost {
+            // A server that does not tell what is there: the port says nil.
+            moved.seen = nil
+        }
+        do throws(RemoteFailure) {
+            try await connection.step(.before, "setTime", target)
+            try connection.setTime(target, time)
+        } catch  where error.reason != .connectionLost {
+            moved.timeFailure = error
+        }
+        return moved
+    }
+
+    /// Where a rename does not replace, a look goes ahead, so that nothing is sent that would change what stands there.
+    private func lookAhead(to target: RemotePath) async throws(RemoteFailure) {
+        let isHere = try await isThere(path)
+        guard try await isThere(target) == true else { return }
+        guard isHere != false else { throw RemoteFailure(.notFound, "rename \(path) to \(target): no such file") }
+        throw RemoteFailure(.alreadyExists, "rename \(path) to \(target): it is there already")
+    }
+
+    /// Nil when the server does not tell.
+    private func isThere(_ path: RemotePath) async throws(RemoteFailure) -> Bool? {
+        do {
+            try await connection.step(.before, "lookAhead", path)
+            return connection.look(at: path) != nil
+        } catch {
+            guard error.reason != .connectionLost else { throw error }
+            return nil
         }
     }
 
     /// A server carries out what follows a rename in its flight even when it has refused the rename; then what stood
-    /// at the target gets its own time back.
-    private func finishFlight(to target: RemotePath, settingTime time: UnixTime) async {
+    /// at the target gets its own time back, unless it has only just come there.
+    private func finishFlight(to target: RemotePath, settingTime time: UnixTime, restoring: Bool) async {
         do throws(RemoteFailure) {
             try await connection.step(.before, "look", target)
             let seen = connection.look(at: target)
             try await connection.step(.before, "setTime", target)
             try connection.setTime(target, time)
-            guard let modified = seen?.version.modified else { return }
+            guard restoring, let modified = seen?.version.modified else { return }
             try await connection.step(.before, "restoreTime", target)
             try connection.setTime(target, modified)
         } catch {

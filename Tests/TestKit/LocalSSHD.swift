@@ -45,6 +45,13 @@ public final class LocalSSHD: Sendable {
 
         /// A plain server.
         public init() {}
+
+        /// One that offers no `posix-rename@openssh.com`: its RENAME does not replace. Logs in to the home directory.
+        public static var withoutPosixRename: Options {
+            var options = Options()
+            options.configuration = ["ForceCommand internal-sftp -P posix-rename"]
+            return options
+        }
     }
 
     /// The server's address.

@@ -46,16 +46,34 @@ extension RemoteFilesCheck {
         }
     }
 
+    /// Or the server does not do that, and says so: then nothing has changed, and the move can be made once the target
+    /// is free.
     func moveReplacesTheTarget() async throws {
         try await partner.makeDirectory(place / ".done")
         let (bytes, version) = try await put(place / "file", countBytes: 1000)
-        try await partner.put(place / ".done" / "file", sampleBytes(3000, salt: 7), time + 5)
+        let older = sampleBytes(3000, salt: 7)
+        try await partner.put(place / ".done" / "file", older, time + 5)
         let reader = try await files.openFile(place / "file", expected: version)
-        let moved = try await reader.closeAndMove(to: place / ".done" / "file", settingTime: now)
+        let moved: MovedFile
+        do {
+            moved = try await reader.closeAndMove(to: place / ".done" / "file", settingTime: now)
+        } catch {
+            #expect(error.reason == .alreadyExists, "\(error)")
+            #expect(try await partner.read(place / ".done" / "file") == older)
+            #expect(try await partner.modified(place / ".done" / "file") == time + 5)
+            #expect(try await partner.read(place / "file") == bytes)
+            try await files.moveWithoutReplacing(place / ".done" / "file", to: place / ".done" / "aside")
+            moved = try await reader.closeAndMove(to: place / ".done" / "file", settingTime: now)
+            #expect(try await partner.read(place / ".done" / "aside") == older)
+            #expect(try await partner.modified(place / ".done" / "aside") == time + 5)
+        }
         expectSeen(moved, version)
         try await expectTime(moved, place / ".done" / "file")
         #expect(try await partner.read(place / ".done" / "file") == bytes)
         #expect(try await partner.read(place / "file") == nil)
+        await expectFailure(.failed) {
+            _ = try await reader.closeAndMove(to: place / "again", settingTime: now)
+        }
     }
 
     func moveSeesWhatReallyArrived() async throws {

@@ -10,6 +10,13 @@ import Transfers
     }
 
     @Test(arguments: RemoteFilesContract.Promise.allCases)
+    func remoteFilesWhoseRenameDoesNotReplaceKeepPromise(_ promise: RemoteFilesContract.Promise) async throws {
+        var behaviour = InMemoryRemoteFiles.Behaviour()
+        behaviour.renamesWithoutReplacing = true
+        try await contract(behaviour).check(promise)
+    }
+
+    @Test(arguments: RemoteFilesContract.Promise.allCases)
     func tersestRemoteFilesKeepPromise(_ promise: RemoteFilesContract.Promise) async throws {
         var behaviour = InMemoryRemoteFiles.Behaviour()
         behaviour.batchCount = 1

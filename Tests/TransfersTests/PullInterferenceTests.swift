@@ -13,9 +13,10 @@ import Transfers
 
     private static let first = sampleBytes(3000, salt: 1)
 
-    private func makeFixture(isInParts: Bool = false, hasOlder: Bool) -> PullFixture {
+    private func makeFixture(isInParts: Bool = false, hasOlder: Bool, renameReplaces: Bool = true) -> PullFixture {
         var fixture = PullFixture()
         fixture.behaviour.pieceBytes = isInParts ? PartPlan.partBytes / 2 : 1500
+        fixture.behaviour.renamesWithoutReplacing = !renameReplaces
         fixture.put("x/a", isInParts ? Self.large : Self.first)
         if hasOlder {
             fixture.put("x/.done/a", Self.older)
@@ -104,11 +105,11 @@ import Transfers
         }
     }
 
-    @Test(arguments: Interference.allCases)
-    func partnerMayActBetweenAnySteps(_ interference: Interference) throws {
+    @Test(arguments: Interference.allCases, [true, false])
+    func partnerMayActBetweenAnySteps(_ interference: Interference, renameReplaces: Bool) throws {
         for hasOlder in [false, true] {
             try everyStep {
-                makeFixture(hasOlder: hasOlder)
+                makeFixture(hasOlder: hasOlder, renameReplaces: renameReplaces)
             } run: { fixture, index in
                 try check(fixture, Self.first, [index: interference])
             }
@@ -124,16 +125,19 @@ import Transfers
         }
     }
 
-    @Test(arguments: [
-        (Interference.replace, Interference.replace), (.replaceBySameSize, .overwrite), (.delete, .replace),
-        (.replace, .delete), (.overwrite, .moveAway), (.replace, .replaceByDirectory), (.replaceByDirectory, .append),
-    ])
-    func partnerMayActTwice(_ interferences: (Interference, Interference)) throws {
+    @Test(
+        arguments: [
+            (Interference.replace, Interference.replace), (.replaceBySameSize, .overwrite), (.delete, .replace),
+            (.replace, .delete), (.overwrite, .moveAway), (.replace, .replaceByDirectory),
+            (.replaceByDirectory, .append),
+        ], [true, false])
+    func partnerMayActTwice(_ interferences: (Interference, Interference), renameReplaces: Bool) throws {
+        func make() -> PullFixture { makeFixture(hasOlder: true, renameReplaces: renameReplaces) }
         // With an interference more steps follow than without: twice as many are enough for all of them.
-        for firstIndex in 0..<(try stepCount { makeFixture(hasOlder: true) }) {
+        for firstIndex in 0..<(try stepCount(make)) {
             for distance in [1, 2, 3, 4, 5, 7, 9, 12, 16] {
                 let actions = [firstIndex: interferences.0, firstIndex + distance: interferences.1]
-                guard try check(makeFixture(hasOlder: true), Self.first, actions) else { return }
+                guard try check(make(), Self.first, actions) else { return }
             }
         }
     }

@@ -31,21 +31,26 @@ import Transfers
         Circumstances(name: "all in one second", replacements: 1...1, isClockRunning: false, hasOlder: true),
     ]
 
-    @Test(arguments: circumstances)
-    func newestContentWins(_ circumstances: Circumstances) throws {
-        let seeds = 1...UInt64(TestLength.isLong ? 10_000 : 500)
+    private static let moves = [
+        "remote.rename", "remote.lookAhead", "remote.look", "remote.moveWithoutReplacing", "remote.removeFile",
+    ]
+
+    @Test(arguments: circumstances, [true, false])
+    func newestContentWins(_ circumstances: Circumstances, renameReplaces: Bool) throws {
+        let seeds = 1...UInt64(TestLength.isLong ? 10_000 : renameReplaces ? 500 : 250)
         var faults: [String] = []
         for seed in seeds {
-            if let fault = try run(circumstances, seed) { faults.append("seed \(seed): \(fault)") }
+            if let fault = try run(circumstances, renameReplaces, seed) { faults.append("seed \(seed): \(fault)") }
         }
         let isGood = faults.isEmpty
         #expect(isGood, "\(faults.count) of \(seeds.count): \(faults.first ?? "")")
     }
 
     /// What went wrong, or nil.
-    private func run(_ circumstances: Circumstances, _ seed: UInt64) throws -> String? {
+    private func run(_ circumstances: Circumstances, _ renameReplaces: Bool, _ seed: UInt64) throws -> String? {
         var fixture = PullFixture()
         fixture.behaviour.pieceBytes = 1000
+        fixture.behaviour.renamesWithoutReplacing = !renameReplaces
         // More workers than files only cost steps.
         fixture.plan.maximumFilesInFlight = 4
         fixture.plan.maximumDirectoriesInFlight = 2
@@ -82,8 +87,7 @@ import Transfers
                 tap: PortTap { call in
                     log.add("\(name) \(call.moment.rawValue) \(call.operation) \(call.path)")
                     if circumstances.isClockRunning && random.int(in: 0...9) == 0 { clock.advance(seconds: 1) }
-                    let isMove = ["remote.rename", "remote.look", "remote.moveWithoutReplacing"].contains(
-                        call.operation)
+                    let isMove = Self.moves.contains(call.operation)
                     if circumstances.isAimingAtMoves && isMove && random.int(in: 0...2) == 0 { act() }
                     // Mostly short delays, and now and then one in which the other pull can do many steps.
                     let isHeldUp = random.int(in: 0...14) == 0
@@ -116,6 +120,11 @@ import Transfers
             let newest = (places.prefix(acted.value).lastIndex(of: place) ?? -1) + 1
             let versions = fixture.store.versions("from/\(name)").map { version in
                 (0...count).first { isSame(content($0, place), version.bytes) } ?? -1
+            }
+            // Of the older one that was there before, and of every other.
+            let done = fixture.tree.files(below: "/in").keys.map(\.description)
+            if let aside = done.first(where: { $0.contains(".sftp-lambda.") }) {
+                return "\(aside) was left\n\(log.text)"
             }
             if versions.last != newest { return "\(name) has versions \(versions), not \(newest)\n\(log.text)" }
         }

@@ -12,6 +12,8 @@ final class SFTPFileReader: RemoteFileReader {
     private struct State {
         /// Nil once it is closed.
         var handle: SFTPHandle?
+        /// Something stood in the way of a move; the next try has nothing to close.
+        var mayMoveAgain = false
         /// What the server says of the open file, from the moment it is asked.
         var version: Task<Result<FileVersion, RemoteFailure>, Never>?
     }
@@ -28,8 +30,8 @@ final class SFTPFileReader: RemoteFileReader {
         return try await askVersion("fstat").version.value.get()
     }
 
-    /// Asks for the attributes of the open file, once. FSTAT waits for no window, so it goes out before any READ that is
-    /// submitted after it, and shares the flight of the first. Its task is never waited for longer than the
+    /// Asks for the attributes of the open file, once. FSTAT waits for no window, so it goes out before any READ that
+    /// is submitted after it, and shares the flight of the first. Its task is never waited for longer than the
     /// connection's own time limit.
     private func askVersion(
         _ operation: String
@@ -112,47 +114,114 @@ final class SFTPFileReader: RemoteFileReader {
     }
 
     func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile {
-        guard let handle = takeHandle() else { throw RemoteFailure(.failed, "move \(path): it is closed") }
+        let close: [SFTPRequest]? = state.withLock { state in
+            defer { (state.handle, state.mayMoveAgain) = (nil, false) }
+            if let handle = state.handle { return [.close(handle)] }
+            return state.mayMoveAgain ? [] : nil
+        }
+        guard let close else { throw RemoteFailure(.failed, "move \(path): it is closed") }
         do throws(SFTPError) {
             if files.canReplace {
-                let move = SFTPRequest.posixRename(path.bytes, to: target.bytes)
-                do throws(SFTPError) {
-                    return try await fly([.close(handle)], move, to: target, settingTime: time)
-                } catch {
-                    guard error.reason == .status(.operationUnsupported) else { throw error }
-                    files.notePosixRenameRefused()
-                }
+                if let moved = try await replacingMove(close, to: target, settingTime: time) { return moved }
                 return try await plainMove([], to: target, settingTime: time)
             }
-            return try await plainMove([.close(handle)], to: target, settingTime: time)
+            return try await plainMove(close, to: target, settingTime: time)
         } catch {
+            state.withLock { $0.mayMoveAgain = error.reason == .status(.fileAlreadyExists) }
             guard error.reason == .status(.noSuchFile) else { throw RemoteFailure(error) }
             throw try await files.meaning(ofMissing: error, moving: path)
         }
     }
 
-    /// CLOSE, rename, look and new time in one flight. What CLOSE of a file that was only read answers is of no
-    /// interest, and the look tells what was moved even if the new time is set right behind it.
-    private func fly(
-        _ before: [SFTPRequest], _ move: SFTPRequest, to target: RemotePath, settingTime time: UnixTime
-    ) async throws(SFTPError) -> MovedFile {
-        let flight = files.client.submit(
-            before + [move, .lstat(target.bytes), .setstat(target.bytes, SFTPAttributes(modified: time))])
+    /// By `posix-rename@openssh.com`; nil when the server does not do that.
+    private func replacingMove(
+        _ before: [SFTPRequest], to target: RemotePath, settingTime time: UnixTime
+    ) async throws(SFTPError) -> MovedFile? {
+        let flight = submitMove(before, .posixRename(path.bytes, to: target.bytes), to: target, settingTime: time)
         do {
             _ = try await flight.reply(before.count)
         } catch {
             await restoreTime(of: target, as: flight, seenBy: before.count + 1)
-            throw error
+            guard error.reason == .status(.operationUnsupported) else { throw error }
+            files.notePosixRenameRefused()
+            return nil
         }
+        return try await whatArrived(flight, behind: before.count)
+    }
+
+    /// For servers without `posix-rename@openssh.com`: by RENAME, which replaces nothing on most of them.
+    ///
+    /// A look goes ahead. The flight of a move sets the time of what stands at the target, even of a file that makes
+    /// the server refuse the move; until that had its own back, another pull would take it for one that was just moved,
+    /// or one that was just moved for an older one. Where the look has found nothing, what stands there later has just
+    /// come.
+    /// - Throws: `.fileAlreadyExists` when something stands there, whatever the server calls it.
+    private func plainMove(
+        _ before: [SFTPRequest], to target: RemotePath, settingTime time: UnixTime
+    ) async throws(SFTPError) -> MovedFile {
+        let move = SFTPRequest.rename(path.bytes, to: target.bytes)
+        let existing = SFTPError(
+            .operation, .status(.fileAlreadyExists), "\(move): something stands there, and RENAME does not replace it")
+        let first = try await look(before, [path, target])
+        if first[1] == true {
+            guard first[0] != false else { throw gone(move) }
+            throw existing
+        }
+        let flight = submitMove([], move, to: target, settingTime: time)
+        do {
+            _ = try await flight.reply(0)
+        } catch {
+            // Servers say that the target exists with a code of its own, or only that it failed.
+            guard error.reason == .status(.failure) || error.reason == .status(.fileAlreadyExists) else { throw error }
+            let second = try await look([], [path, target])
+            guard second[0] != false else { throw gone(move) }
+            throw second[1] == true ? existing : error
+        }
+        return try await whatArrived(flight, behind: 0)
+    }
+
+    /// Whether something is at each of the paths; nil where the server does not tell.
+    private func look(
+        _ before: [SFTPRequest], _ paths: [RemotePath]
+    ) async throws(SFTPError) -> [Bool?] {
+        let flight = files.client.submit(before + paths.map { .lstat($0.bytes) })
+        var found: [Bool?] = []
+        for item in paths.indices {
+            do {
+                _ = try await flight.reply(before.count + item)
+                found.append(true)
+            } catch {
+                guard case .status(let status) = error.reason else { throw error }
+                found.append(status == .noSuchFile ? false : nil)
+            }
+        }
+        return found
+    }
+
+    private func gone(_ move: SFTPRequest) -> SFTPError {
+        SFTPError(.operation, .status(.noSuchFile), "\(move): there is no such file")
+    }
+
+    /// CLOSE, rename, look and new time in one flight. What CLOSE of a file that was only read answers is of no
+    /// interest, and the look tells what was moved even if the new time is set right behind it.
+    private func submitMove(
+        _ before: [SFTPRequest], _ move: SFTPRequest, to target: RemotePath, settingTime time: UnixTime
+    ) -> SFTPFlight {
+        files.client.submit(
+            before + [move, .lstat(target.bytes), .setstat(target.bytes, SFTPAttributes(modified: time))])
+    }
+
+    /// What the rest of the flight says when the rename has been done.
+    private func whatArrived(_ flight: SFTPFlight, behind move: Int) async throws(SFTPError) -> MovedFile {
         var moved = MovedFile(seen: nil)
         do {
-            moved.seen = RemoteAttributes(try await flight.attributes(before.count + 1))
+            moved.seen = RemoteAttributes(try await flight.attributes(move + 1))
         } catch {
             guard case .status = error.reason else { throw error }
             // The server does not say, or the partner has taken the file out of `.done` already.
         }
         do {
-            _ = try await flight.reply(before.count + 2)
+            _ = try await flight.reply(move + 2)
         } catch {
             guard case .status = error.reason else { throw error }
             moved.timeFailure = RemoteFailure(error)
@@ -169,45 +238,6 @@ final class SFTPFileReader: RemoteFileReader {
             try await files.client.setstat(target.bytes, SFTPAttributes(times: times))
         } catch {
             // Nothing is there, or its time was not changed: nothing to restore. A lost connection shows right after.
-        }
-    }
-
-    /// For servers without `posix-rename@openssh.com`: RENAME, and where that does not replace, after removing the
-    /// older file of that name, which is in the store already.
-    private func plainMove(
-        _ before: [SFTPRequest], to target: RemotePath, settingTime time: UnixTime
-    ) async throws(SFTPError) -> MovedFile {
-        let move = SFTPRequest.rename(path.bytes, to: target.bytes)
-        do {
-            return try await fly(before, move, to: target, settingTime: time)
-        } catch {
-            guard case .status(let status) = error.reason, Self.mayMeanExisting(status) else { throw error }
-            do {
-                // Only what really stands in the way of a file that is really there is removed.
-                _ = try await files.client.lstat(path.bytes)
-                _ = try await files.client.lstat(target.bytes)
-                try await files.client.remove(target.bytes)
-            } catch let obstacle {
-                guard case .status(let status) = obstacle.reason else { throw obstacle }
-                if status == .noSuchFile, try await isGone() { throw obstacle }
-                throw error  // Nothing there that stood in the way, or it cannot be removed: the first answer counts.
-            }
-            return try await fly([], move, to: target, settingTime: time)
-        }
-    }
-
-    /// Servers say that the target exists with a code of its own, or only that it failed.
-    private static func mayMeanExisting(_ status: SFTPStatus) -> Bool {
-        status == .failure || status == .fileAlreadyExists
-    }
-
-    private func isGone() async throws(SFTPError) -> Bool {
-        do {
-            _ = try await files.client.lstat(path.bytes)
-            return false
-        } catch {
-            guard case .status(let status) = error.reason else { throw error }
-            return status == .noSuchFile
         }
     }
 

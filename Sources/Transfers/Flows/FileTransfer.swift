@@ -9,6 +9,8 @@ struct FileTransfer: Sendable {
     /// The time of day at the beginning of the run.
     let runBegan: UnixTime
     let openFiles: OpenFiles
+    /// For names of our own, new each time.
+    let randomBits: @Sendable () -> UInt64
     /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
     /// done at the deadline.
     let largeFiles = ByteBudget(totalBytes: 1)

@@ -48,7 +48,7 @@ extension FileTransfer {
         let start = stored.startUptimeSeconds
         let seen: RemoteAttributes?
         do {
-            let moved = try await stored.reader.closeAndMove(to: target, settingTime: time)
+            let moved = try await moveToDone(candidate, stored.reader, settingTime: time)
             if let failure = moved.timeFailure, failure.reason != .notFound {
                 ledger.warningOnce(
                     "the server refuses to set times in .done, so retention counts from the partner's time",
@@ -155,7 +155,7 @@ extension FileTransfer {
 
     /// Gives a file a time that nothing had before, so that another pull, whatever version it has read, sees at its own
     /// look that something happened.
-    private func setTime(of path: RemotePath, to time: UnixTime) async {
+    func setTime(of path: RemotePath, to time: UnixTime) async {
         // When the file or the connection is gone the next step fails and says what that means; when the server sets no
         // times, nothing helps.
         try? await files.setModificationTime(of: path, to: time)
@@ -206,7 +206,8 @@ extension FileTransfer {
             await stored.reader.close()
             return stored
         } catch {
-            if case .remote(let failure) = error, failure.reason == .changed { return nil }
+            // Gone for a moment only, it may be: where a rename does not replace, another pull sets it aside first.
+            if case .remote(let failure) = error, [.changed, .notFound].contains(failure.reason) { return nil }
             throw error
         }
     }

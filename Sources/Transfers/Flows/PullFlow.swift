@@ -12,7 +12,8 @@ public struct PullFlow: Sendable {
     private let random: @Sendable (Int) -> Int
 
     /// Makes a flow.
-    /// - Parameter random: gives a number from 0 up to, and without, its argument; decides whose `.done` is purged first.
+    /// - Parameter random: gives a number from 0 up to, and without, its argument; decides whose `.done` is purged first,
+    ///   and makes names of our own unlike those of other runs.
     public init(
         plan: PullPlan, files: any RemoteFiles, store: any ObjectStore, clock: any Clock,
         observer: any TransferObserver, random: @escaping @Sendable (Int) -> Int = { Int.random(in: 0..<$0) }
@@ -36,7 +37,7 @@ public struct PullFlow: Sendable {
         let transfer = FileTransfer(
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
             budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
-            openFiles: OpenFiles(files, plan: plan))
+            openFiles: OpenFiles(files, plan: plan), randomBits: { [random] in UInt64(random(.max)) })
 
         async let walked: Void = walk.run()
         await withDiscardingTaskGroup { group in

@@ -56,12 +56,14 @@ public protocol RemoteFileReader: Sendable {
     /// - Throws: `.changed` when the file is shorter, longer, or of another version than before (P3).
     func read(from offset: UInt64, countBytes: Int, verifyingEnd: Bool) async throws(RemoteFailure) -> [[UInt8]]
 
-    /// Closes the file, moves it to `target`, replacing a file there, looks at what arrived, and sets its
-    /// modification time, all in one flight where the server allows that. The file counts as closed whatever happens.
+    /// Closes the file, moves it to `target`, replacing a file there if the server can, looks at what arrived, and sets
+    /// its modification time, all in one flight where the server allows that. The file counts as closed whatever
+    /// happens.
     ///
     /// - Returns: what was seen at the target after the move and before its time was set (P4).
-    /// - Throws: `.notFound` when the file was no longer at its path. When the move was refused, what stands at the
-    ///   target has kept its content and its time.
+    /// - Throws: `.notFound` when the file was no longer at its path. `.alreadyExists` when the server does not replace
+    ///   what stands at the target; only then may this be called once more. When the move was refused, what stands at
+    ///   the target has kept its content, and its time too unless it came there during the call.
     func closeAndMove(to target: RemotePath, settingTime time: UnixTime) async throws(RemoteFailure) -> MovedFile
 
     /// Closes the file. Harmless after another close.

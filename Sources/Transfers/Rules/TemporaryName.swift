@@ -1,8 +1,9 @@
-/// The name under which a file is written before it is renamed (rule U3), beside its target:
+/// The name under which a file is written before it is renamed (rule U3), beside its target, and under which pull sets
+/// an older file in `.done` aside (`FileTransferReplacing.swift`):
 /// `.sftp-lambda.` 16 hexadecimal digits `.` the target's name `.part`.
 ///
-/// With the dot in front and the other ending the partner's `*.csv` does not take it, and the target's name tells people
-/// what it is. Pull never takes such a file.
+/// With the dot in front and the other ending the partner's `*.csv` does not take it, and the target's name tells
+/// people what it is. Pull never takes such a file.
 public enum TemporaryName {
     /// The longest name in bytes.
     public static let maximumBytes = TargetPath.maximumNameBytes
