@@ -38,8 +38,7 @@ struct FileDelivery: Sendable {
             }
             return try await writeAndReplace(content, name, destination, look, isCurrent)
         } catch {
-            if case .server(let failure) = error, failure.reason == .connectionLost { await server.lost(number) }
-            throw error.failure
+            throw await failure(of: error, on: number)
         }
     }
 
@@ -82,7 +81,7 @@ struct FileDelivery: Sendable {
         } catch {
             await writer.close()
             await discard(path, destination)
-            if case .store(let failure) = error, Self.meansSuperseded(failure) {
+            if case .store(let failure) = error, failure.meansSuperseded {
                 return .superseded(hasReplaced: false)
             }
             throw error
@@ -103,7 +102,7 @@ struct FileDelivery: Sendable {
                 switch error.reason {
                 case .notFound where !hasMadeDirectories:
                     hasMadeDirectories = true
-                    for directory in target.path.directories { try await destination.makeDirectory(directory) }
+                    try await makeDirectories(destination)
                 case .alreadyExists where namesLeft > 1: namesLeft -= 1
                 default: throw error
                 }
@@ -146,7 +145,7 @@ struct FileDelivery: Sendable {
         } catch {
             await writer.close()
             await discard(target.path.path, destination)
-            if case .store(let failure) = error, Self.meansSuperseded(failure) { return .superseded(hasReplaced: true) }
+            if case .store(let failure) = error, failure.meansSuperseded { return .superseded(hasReplaced: true) }
             throw error
         }
     }
@@ -156,7 +155,7 @@ struct FileDelivery: Sendable {
             return try await destination.overwriteFile(target.path.path)
         } catch {
             guard error.reason == .notFound else { throw error }
-            for directory in target.path.directories { try await destination.makeDirectory(directory) }
+            try await makeDirectories(destination)
             return try await destination.overwriteFile(target.path.path)
         }
     }
@@ -172,12 +171,15 @@ struct FileDelivery: Sendable {
     private func makeDirectory() async throws(PushFailure) -> Outcome {
         let (destination, number) = try await connected()
         do throws(RemoteFailure) {
-            for directory in target.path.directories { try await destination.makeDirectory(directory) }
+            try await makeDirectories(destination)
             return .delivered(object, sha256: nil)
         } catch {
-            if error.reason == .connectionLost { await server.lost(number) }
-            throw Fault.server(error).failure
+            throw await failure(of: .server(error), on: number)
         }
+    }
+
+    private func makeDirectories(_ destination: any RemoteDestination) async throws(RemoteFailure) {
+        for directory in target.path.directories { try await destination.makeDirectory(directory) }
     }
 
     // MARK: Steps
@@ -190,18 +192,20 @@ struct FileDelivery: Sendable {
         }
     }
 
+    /// What a fault means for the push. That the connection is lost is noted first.
+    private func failure(of fault: Fault, on number: Int) async -> PushFailure {
+        if case .server(let failure) = fault, failure.reason == .connectionLost { await server.lost(number) }
+        return fault.failure
+    }
+
     /// The content; nil when it is no longer the current version.
     private func open() async throws(Fault) -> (any ObjectContent)? {
         do throws(StoreFailure) {
             return try await object.open()
         } catch {
-            if Self.meansSuperseded(error) { return nil }
+            if error.meansSuperseded { return nil }
             throw .store(error)
         }
-    }
-
-    private static func meansSuperseded(_ failure: StoreFailure) -> Bool {
-        failure.reason == .preconditionFailed || failure.reason == .notFound
     }
 
     /// Removes what was begun, also when the task is cancelled: nobody else knows its name.

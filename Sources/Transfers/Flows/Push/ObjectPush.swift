@@ -122,7 +122,7 @@ struct ObjectPush: Sendable {
                 now = try await look(address)
             } catch {
                 // It stands on the server, that much is known. The retry only marks it, if it is the current version.
-                guard let refusal, !Self.meansSuperseded(refusal) else { throw error }
+                guard let refusal, !refusal.meansSuperseded else { throw error }
                 return .unmarked(PushFailure(unmarked: refusal))
             }
             switch PushDecision.afterSending(sent, head: now?.summary, destination: target.destination) {
@@ -130,7 +130,7 @@ struct ObjectPush: Sendable {
             case .sendAgain: return .superseded
             case .mark:
                 guard let now else { return .settled }
-                if let refusal, !Self.meansSuperseded(refusal) { return .unmarked(PushFailure(unmarked: refusal)) }
+                if let refusal, !refusal.meansSuperseded { return .unmarked(PushFailure(unmarked: refusal)) }
                 object = now
             }
         }
@@ -143,13 +143,9 @@ struct ObjectPush: Sendable {
             try await object.setMetadata(target.marked(object.summary, at: clock.now))
             return true
         } catch {
-            if Self.meansSuperseded(error) { return false }
+            if error.meansSuperseded { return false }
             throw PushFailure(unmarked: error)
         }
-    }
-
-    private static func meansSuperseded(_ failure: StoreFailure) -> Bool {
-        failure.reason == .preconditionFailed || failure.reason == .notFound
     }
 
     private func receipt(

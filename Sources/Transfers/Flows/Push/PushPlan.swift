@@ -98,6 +98,11 @@ public enum PushOutcome: Sendable {
     case failed(PushFailure)
 }
 
+extension StoreFailure {
+    /// Whether the object is no longer the one that was looked at: replaced, or deleted.
+    var meansSuperseded: Bool { reason == .preconditionFailed || reason == .notFound }
+}
+
 extension PushFailure {
     init(_ failure: RemoteFailure) {
         switch failure.reason {
