@@ -162,6 +162,16 @@ struct PushTests {
         #expect(world.tree.files() == ["/in/a/b": Self.content])
     }
 
+    /// A full disk, say: nothing that would be better under the file's own name.
+    @Test func failureThatMayPassIsNoReasonToWriteOverTheOlderFile() async {
+        let world = world { $0.allowsInPlace = true }
+        world.tree.put("/in/a/b", Self.older)
+        let outcome = await world.push(
+            "a/b", tap: PortTap { $0.operation == "remote.createFile" ? .failRemote(.failed) : .proceed })
+        #expect(failure(outcome)?.reason == .server)
+        #expect(world.tree.files() == ["/in/a/b": Self.older])
+    }
+
     @Test func objectDeletedWhileItIsWrittenInPlaceLeavesNoHalf() async {
         let world = world {
             $0.server.refusesRenames = .denied

@@ -52,8 +52,9 @@ struct FileDelivery: Sendable {
         do throws(RemoteFailure) {
             temporary = try await createTemporary(name, destination)
         } catch {
-            // It may be the name that is refused.
-            guard plan.allowsInPlace, error.reason == .denied || error.reason == .failed else { throw .server(error) }
+            // It may be the name that is not allowed. What may pass, such as a full disk, is no reason to write over
+            // the older file.
+            guard plan.allowsInPlace, error.reason == .denied else { throw .server(error) }
             return try await writeInPlace(content, destination, because: error)
         }
         let (path, writer) = temporary
