@@ -60,7 +60,7 @@ public final class InMemoryObjectStore: ObjectStore {
         var counters = Counters()
     }
 
-    private let clock: any Clock
+    let clock: any Clock
     private let limits: Limits
     private let tap: PortTap
     private let gauge: ByteGauge?

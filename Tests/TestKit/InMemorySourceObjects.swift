@@ -33,7 +33,10 @@ public struct InMemorySourceObjects: SourceObjects {
     /// See `SourceObjects`.
     public func current(_ address: ObjectAddress) async throws(StoreFailure) -> (any SourceObject)? {
         try await store.perform("current", address.key) { () throws(StoreFailure) in
-            store.objects[address.key]?.last.map { Object(objects: self, key: address.key, version: $0) }
+            let now = store.clock.now
+            return store.objects[address.key]?.last.map {
+                Object(objects: self, key: address.key, version: $0, storeTime: now)
+            }
         }
     }
 
@@ -41,11 +44,12 @@ public struct InMemorySourceObjects: SourceObjects {
         let objects: InMemorySourceObjects
         let key: ObjectKey
         let version: InMemoryObjectStore.Version
+        let storeTime: UnixTime
 
         var summary: ObjectSummary {
             ObjectSummary(
                 etag: version.etag, sizeBytes: UInt64(version.bytes.count), lastModified: version.lastModified,
-                metadata: version.metadata, versionID: version.versionID)
+                metadata: version.metadata, versionID: version.versionID, storeTime: storeTime)
         }
 
         func open() async throws(StoreFailure) -> any ObjectContent {

@@ -154,6 +154,8 @@ public struct SourceObjectsContract: Sendable {
         #expect(summary.sizeBytes == 1234 && summary.metadata == metadata)
         #expect(summary.etag.count > 2 && summary.etag.hasPrefix("\"") && summary.etag.hasSuffix("\""))
         #expect(summary.lastModified.seconds > 0 && summary.versionID?.isEmpty != true)
+        // Both by the store's clock, in whole seconds.
+        #expect(try #require(summary.storeTime).seconds + 1 >= summary.lastModified.seconds)
         try await bucket.put(key, Object(bytes: [1]))
         let newer = try #require(try await look(key))
         #expect(newer.etag != summary.etag && newer.sizeBytes == 1 && newer.metadata.isEmpty)

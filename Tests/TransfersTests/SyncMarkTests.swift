@@ -128,11 +128,12 @@ import Testing
         #expect(PushDecision.decide(request, head: object, destination: here) == .send)
     }
 
-    @Test func copyOfAnOlderVersionIsNotTakenForDelivered() throws {
-        // The version is brought back with its metadata an hour later; the server has what came between.
+    @Test(arguments: [70, 300, 3600])
+    func copyOfAnOlderVersionIsNotTakenForDelivered(afterSeconds: Int64) throws {
+        // The version is brought back with its metadata; the server has what came between.
         let object = marked(head("e1"), for: here)
         var copy = object
-        copy.lastModified = object.lastModified + 3600
+        copy.lastModified = object.lastModified + afterSeconds
         #expect(try decision("e1", copy) == .send)
         #expect(try decision(nil, copy) == .send)
         // The new mark knows nothing of the old one.
@@ -148,13 +149,30 @@ import Testing
         #expect(try decision("e9", edited) == .send)
     }
 
-    @Test func clockThatIsSlowSendsNothingForEver() throws {
-        // Our clock is an hour behind the store's.
+    /// S3 takes a second or two for a small object, and a few minutes for the largest that one copy takes.
+    @Test(arguments: [
+        (0, 60), (16 << 20, 61), (100 << 20, 66), (5_000_000_000, 60 + 298),
+    ])
+    func markIsBelievedForAsLongAsMarkingCanTake(sizeBytes: UInt64, seconds: Int64) throws {
+        for (delay, isBelieved) in [(seconds, true), (seconds + 1, false)] {
+            let sent = ObjectSummary(etag: "\"e1\"", sizeBytes: sizeBytes, lastModified: uploaded, metadata: [:])
+            let now = uploaded + 20
+            let stored = ObjectSummary(
+                etag: sent.etag, sizeBytes: sizeBytes, lastModified: now + delay,
+                metadata: SyncMark.marked(sent, as: here, now: now))
+            #expect(try decision("e1", stored) == (isBelieved ? .nothingToDo(.marked) : .send))
+        }
+    }
+
+    @Test(arguments: [2, 600])
+    func clockThatIsSlowSendsNothingForEver(transferSeconds: Int64) throws {
+        // Our clock is an hour behind the store's, which tells its time at the look before the mark.
         var object = head("e1", stored: 0)
         var sent = 0
         for _ in 0..<5 where try decision("e1", object) == .send {
             sent += 1
-            let stored = object.lastModified + 2
+            let stored = object.lastModified + transferSeconds
+            object.storeTime = stored + -1
             object.metadata = SyncMark.marked(object, as: here, now: stored + -3600)
             object.lastModified = stored
         }

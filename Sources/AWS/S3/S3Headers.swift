@@ -69,6 +69,7 @@ extension S3ObjectInfo {
         self.etag = etag
         sizeBytes = headers["Content-Length"].flatMap { UInt64($0) } ?? 0
         lastModifiedEpochSeconds = headers["Last-Modified"].flatMap { Timestamps.parseHTTPDate($0) }
+        serverEpochSeconds = headers["Date"].flatMap { Timestamps.parseHTTPDate($0) }
         versionID = headers["x-amz-version-id"]
         checksumSHA256 = headers["x-amz-checksum-sha256"]
         tagCount = headers["x-amz-tagging-count"].flatMap { Int($0) }

@@ -113,6 +113,8 @@ public struct S3ObjectInfo: Sendable, Hashable {
     public var sizeBytes: UInt64
     /// When this version was stored, in seconds since 1970.
     public var lastModifiedEpochSeconds: Int64?
+    /// S3's time of day when it answered, in seconds since 1970.
+    public var serverEpochSeconds: Int64?
     /// The version, on a versioned bucket.
     public var versionID: String?
     /// The SHA-256 that S3 has, in base 64; with `-` and the number of parts behind it, that of the parts' SHA-256s.

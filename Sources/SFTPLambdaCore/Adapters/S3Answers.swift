@@ -10,7 +10,8 @@ extension ObjectSummary {
         }
         self.init(
             etag: info.etag, sizeBytes: info.sizeBytes, lastModified: UnixTime(seconds: lastModified),
-            metadata: info.attributes.metadata, versionID: info.versionID)
+            metadata: info.attributes.metadata, versionID: info.versionID,
+            storeTime: info.serverEpochSeconds.map { UnixTime(seconds: $0) })
     }
 }
 

@@ -59,12 +59,16 @@ public struct ObjectSummary: Hashable, Sendable {
     public var metadata: [String: String]
     /// The version, on a versioned bucket.
     public var versionID: String?
+    /// The store's time of day at the look, if it told it.
+    public var storeTime: UnixTime?
 
     /// Makes a summary.
     public init(
-        etag: String, sizeBytes: UInt64, lastModified: UnixTime, metadata: [String: String], versionID: String? = nil
+        etag: String, sizeBytes: UInt64, lastModified: UnixTime, metadata: [String: String], versionID: String? = nil,
+        storeTime: UnixTime? = nil
     ) {
         self.versionID = versionID
+        self.storeTime = storeTime
         self.etag = etag
         self.sizeBytes = sizeBytes
         self.lastModified = lastModified

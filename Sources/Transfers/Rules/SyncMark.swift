@@ -20,9 +20,15 @@ public struct SyncMark: Hashable, Sendable {
     /// How many destinations and ETags a mark lists: as many flows may push one bucket. They take 830 of the 2,048 bytes
     /// that S3 allows for metadata.
     public static let maximumListed = 8
-    /// How much later than `synced-at` a marked object may have been stored. Marking takes seconds, and the longest
-    /// invocation 15 minutes.
-    public static let maximumDelaySeconds: Int64 = 900
+    /// How much later than `synced-at` a marked object of this size may have been stored: a minute for requests, their
+    /// repetition and clocks, and a second for each 16 MiB, which the store copies to mark them.
+    public static func maximumDelaySeconds(sizeBytes: UInt64) -> Int64 {
+        let copySeconds = Int64(sizeBytes / copiedBytesPerSecond)
+        return 60 + copySeconds
+    }
+
+    /// The store copies several times as fast.
+    private static let copiedBytesPerSecond: UInt64 = 16 << 20
 
     private enum Name {
         static let synced = "synced"
@@ -47,7 +53,7 @@ public struct SyncMark: Hashable, Sendable {
     /// mark says nothing of what the server has now. A mark without time is believed.
     public func isOf(_ head: ObjectSummary) -> Bool {
         guard let time else { return true }
-        return head.lastModified <= time + Self.maximumDelaySeconds
+        return head.lastModified <= time + Self.maximumDelaySeconds(sizeBytes: head.sizeBytes)
     }
 
     /// Whether the mark counts for this destination. One that names no destination, such as those of the JavaScript
@@ -59,14 +65,14 @@ public struct SyncMark: Hashable, Sendable {
     /// An object's metadata with the mark for a destination. All else is kept.
     /// - Parameters:
     ///   - head: the object that was sent, as it is to be marked.
-    ///   - now: the time of day. If the store's clock is ahead of it the object's own time is taken, so that the mark
-    ///     can never seem older than the object (`isOf`).
+    ///   - now: the time of day. If the store's clock is ahead of it the store's time is taken: a mark that seemed older
+    ///     than the object would not be believed (`isOf`), and the object sent and marked again and again.
     public static func marked(_ head: ObjectSummary, as destination: Destination, now: UnixTime) -> [String: String] {
         let older = SyncMark(metadata: head.metadata).flatMap { $0.isOf(head) ? $0 : nil }
         let sent = ETag(head.etag).map { [$0] } ?? []
         var metadata = head.metadata
         metadata[Name.synced] = "true"
-        metadata[Name.syncedAt] = max(now, head.lastModified).rfc3339
+        metadata[Name.syncedAt] = max(now, head.lastModified, head.storeTime ?? now).rfc3339
         metadata[Name.syncedETag] = listed(sent + (older?.etags ?? [])) { $0.text }
         metadata[Name.syncedTo] = listed([destination.sha256] + (older?.destinations ?? [])) { $0 }
         return metadata
