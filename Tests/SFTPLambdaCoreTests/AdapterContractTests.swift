@@ -29,10 +29,14 @@ struct AdapterContractTests {
         }
     }
 
-    @Test func remoteDestinationOverSFTPKeepsEveryPromise() async throws {
+    /// OpenSSH's own way, and that of a server that removes the older file before the rename.
+    @Test(arguments: [[], ["ForceCommand internal-sftp -P posix-rename"]])
+    func remoteDestinationOverSFTPKeepsEveryPromise(configuration: [String]) async throws {
         let folder = try TemporaryFolder()
         let tree = folder.url.appendingPathComponent("tree")
-        let server = try LocalSSHD(folder: tree, workFolder: folder.url)
+        var options = LocalSSHD.Options()
+        options.configuration = configuration
+        let server = try LocalSSHD(folder: tree, options, workFolder: folder.url)
         defer { server.stop() }
         let contract = RemoteDestinationContract(
             root: RemotePath(tree.path), partner: .localFileSystem,

@@ -179,11 +179,62 @@ import Transfers
                 request.words == "REMOVE \(target)" ? ScriptedFileTree.status(.ok, request) : override(request)
             }
         }
-        await expectRemoteFailure(.failed) {
-            _ = try await world.destination.replaceFile(target, with: Self.temporary)
+        guard case .removed(let failure) = try await world.destination.replaceFile(target, with: Self.temporary) else {
+            return #expect(Bool(false), "it is not told that the older file is gone")
         }
+        #expect(failure.reason == .failed)
         #expect(world.content(Self.temporary) == bytes)
         #expect(world.words().filter { $0.hasPrefix("REMOVE") }.count == 10)
+    }
+
+    /// The rename behind the removal is refused: whatever the reason, the new file stays and the loss is told.
+    @Test(arguments: [SFTPStatus.failure, .permissionDenied, .operationUnsupported])
+    func failedRenameBehindTheRemovalIsToldAndLeavesTheNewFile(status: SFTPStatus) async throws {
+        let target = Self.target
+        let hasRemoved = Mutex(false)
+        let world = try await World(isBare: true) { request in
+            if request.words == "REMOVE \(target)" { hasRemoved.withLock { $0 = true } }
+            guard request.words == "RENAME \(Self.temporary) \(target)", hasRemoved.withLock({ $0 }) else { return nil }
+            return ScriptedFileTree.status(status, request)
+        }
+        world.put(target, older)
+        guard case .removed(let failure) = try await world.deliver(bytes) else {
+            return #expect(Bool(false), "it is not told that the older file is gone")
+        }
+        #expect(failure.message.contains("RENAME"))
+        #expect(world.content(target) == nil)
+        #expect(world.content(Self.temporary) == bytes)
+    }
+
+    @Test func olderFileThatIsToBeKeptStays() async throws {
+        let world = try await World(isBare: true)
+        world.put(Self.target, older)
+        try await world.write(bytes)
+        let replacement = try await world.destination.replaceFile(Self.target, with: Self.temporary) {
+            #expect(world.content(Self.target) == older, "asked before anything is done")
+            return false
+        }
+        #expect(replacement == .kept)
+        #expect(world.content(Self.target) == older)
+        #expect(world.content(Self.temporary) == bytes)
+        #expect(!world.words().contains { $0.hasPrefix("REMOVE") })
+    }
+
+    @Test func cancelledBetweenRemovalAndRenameIsTold() async throws {
+        let world = try await World(isBare: true)
+        world.put(Self.target, older)
+        try await world.write(bytes)
+        let task = Task {
+            try await world.destination.replaceFile(Self.target, with: Self.temporary) {
+                world.server.change { $0.holdsAnswers = true }
+                withUnsafeCurrentTask { $0?.cancel() }
+                return true
+            }
+        }
+        guard case .removed(let failure) = try await task.value else {
+            return #expect(Bool(false), "it is not told that the older file may be gone")
+        }
+        #expect(failure.reason == .cancelled)
     }
 
     // MARK: Opening

@@ -4,7 +4,8 @@ public import Transfers
 /// A connection to an `InMemoryTree` that files are written over. It passes `RemoteDestinationContract`.
 ///
 /// Every step that a real server takes by itself passes the tap: operations as `remote.<operation>`, and replacing a
-/// file also as `remote.rename` and `remote.removeTarget`.
+/// file also as `remote.rename` and `remote.removeTarget`. With `renamesWithoutReplacing` it is a server that removes the
+/// older file and then renames, with `refusesRenames` one to which files are only written in place.
 public final class InMemoryDestination: RemoteDestination {
     /// What servers do differently.
     public struct Behaviour: Sendable {
@@ -91,7 +92,20 @@ public final class InMemoryDestination: RemoteDestination {
 
     /// See `RemoteDestination`.
     public func replaceFile(
-        _ target: RemotePath, with path: RemotePath
+        _ target: RemotePath, with path: RemotePath, mayRemove: () async -> Bool
+    ) async throws(RemoteFailure) -> Replacement {
+        // When the answer to the removal, or to what follows, is lost, nobody knows.
+        var mayBeGone = false
+        do throws(RemoteFailure) {
+            return try await replaceFile(target, with: path, mayRemove, &mayBeGone)
+        } catch {
+            guard mayBeGone else { throw error }
+            return .removed(error)
+        }
+    }
+
+    private func replaceFile(
+        _ target: RemotePath, with path: RemotePath, _ mayRemove: () async -> Bool, _ mayBeGone: inout Bool
     ) async throws(RemoteFailure) -> Replacement {
         try await files.perform("replaceFile", target) { () throws(RemoteFailure) in
             guard files.look(at: path) != nil else {
@@ -105,11 +119,10 @@ public final class InMemoryDestination: RemoteDestination {
                 throw RemoteFailure(.failed, "rename \(path) to \(target): its directory is missing")
             }
             if behaviour.renamesWithoutReplacing {
-                try await renameAfterRemoving(path, to: target)
-            } else {
-                try await files.step(.before, "rename", target)
-                try files.rename(path, to: target, replacing: true)
+                return try await renameAfterRemoving(path, to: target, mayRemove, &mayBeGone)
             }
+            try await files.step(.before, "rename", target)
+            try files.rename(path, to: target, replacing: true)
             return .done
         }
     }
@@ -117,32 +130,49 @@ public final class InMemoryDestination: RemoteDestination {
     /// How often the place may be taken again between its removal and the rename.
     private static let maximumRemovals = 10
 
-    private func renameAfterRemoving(_ path: RemotePath, to target: RemotePath) async throws(RemoteFailure) {
+    private func renameAfterRemoving(
+        _ path: RemotePath, to target: RemotePath, _ mayRemove: () async -> Bool, _ mayBeGone: inout Bool
+    ) async throws(RemoteFailure) -> Replacement {
         for _ in 0..<Self.maximumRemovals {
             try await files.step(.before, "rename", target)
-            do {
-                return try files.rename(path, to: target, replacing: false)
-            } catch  where error.reason == .alreadyExists {
-                if files.look(at: target)?.kind == .directory {
-                    throw RemoteFailure(.failed, "rename \(path) to \(target): a directory has the name")
-                }
-                try await files.step(.before, "removeTarget", target)
-                tree.remove(target)
+            if try hasRenamed(path, to: target) { return .done }
+            if files.look(at: target)?.kind == .directory {
+                throw RemoteFailure(.failed, "rename \(path) to \(target): a directory has the name")
             }
+            if !mayBeGone, !(await mayRemove()) { return .kept }
+            mayBeGone = true
+            try await files.step(.before, "removeTarget", target)
+            tree.remove(target)
         }
         throw RemoteFailure(.failed, "rename \(path) to \(target): it is taken again and again")
+    }
+
+    /// False when something is at the target.
+    private func hasRenamed(_ path: RemotePath, to target: RemotePath) throws(RemoteFailure) -> Bool {
+        do throws(RemoteFailure) {
+            try files.rename(path, to: target, replacing: false)
+            return true
+        } catch {
+            guard error.reason == .alreadyExists else { throw error }
+            return false
+        }
     }
 
     /// See `RemoteDestination`.
     public func removeFile(_ path: RemotePath) async throws(RemoteFailure) { try await files.removeFile(path) }
 
-    fileprivate func append(_ bytes: [UInt8], to identity: InMemoryTree.Identity) throws(RemoteFailure) {
+    /// Writes at an offset: two who write one file in place write over each other, as on a real server.
+    fileprivate func write(
+        _ bytes: [UInt8], at offset: Int, to identity: InMemoryTree.Identity
+    ) throws(RemoteFailure) {
         let time = tree.clock.now
+        let end = offset + bytes.count
         let isFull = tree.state.withLock { state in
             guard case .file(var content) = state.nodes[identity]?.content else { return true }
-            if let free = behaviour.freeBytes, content.count + bytes.count > free { return true }
+            if let free = behaviour.freeBytes, end > free { return true }
             state.nodes[identity]?.content = .special
-            content += bytes
+            if content.count < end { content += [UInt8](repeating: 0, count: end - content.count) }
+            content.replaceSubrange(offset..<end, with: bytes)
             state.nodes[identity]?.content = .file(content)
             state.nodes[identity]?.modified = time
             return false
@@ -182,7 +212,7 @@ private final class InMemoryWriter: RemoteFileWriter {
 
     func write(_ bytes: [UInt8]) async throws(RemoteFailure) {
         try await failingForGood("write") { () throws(RemoteFailure) in
-            try destination.append(bytes, to: identity)
+            try destination.write(bytes, at: state.withLock { $0.writtenBytes }, to: identity)
             state.withLock { $0.writtenBytes += bytes.count }
         }
     }

@@ -17,7 +17,8 @@ public protocol InterleavingScenario: Sendable {
     func fault(afterCrashes crashes: Int) -> String?
 }
 
-/// Drives processes through every order of their steps, with a crash at any of them, and checks how each ends.
+/// Drives processes through every order of their steps, with a crash or a failure at any of them, and checks how each
+/// ends.
 ///
 /// The code runs on one thread and waits before every step until it is told to go on, so that an order of decisions
 /// is a run that can be had again. The search goes depth first and takes no state twice: a state is what the processes
@@ -25,6 +26,8 @@ public protocol InterleavingScenario: Sendable {
 public struct InterleavingExplorer: Sendable {
     /// How many crashes a run may have.
     public var maximumCrashes: Int
+    /// How many steps of a run may fail: refused, or cut off by a lost connection before or after their effect.
+    public var maximumFailures: Int
     /// The most runs; more end the search with an error.
     public var maximumRuns: Int
     private let processes: Int
@@ -36,12 +39,13 @@ public struct InterleavingExplorer: Sendable {
     ///   - isStep: whether the call can be seen by other processes; calls that cannot are not held up.
     ///   - canCrash: whether the process may end at the call.
     public init(
-        processes: Int, maximumCrashes: Int, maximumRuns: Int = 1_000_000,
+        processes: Int, maximumCrashes: Int, maximumFailures: Int = 0, maximumRuns: Int = 1_000_000,
         isStep: @escaping @Sendable (PortTap.Call) -> Bool,
         canCrash: @escaping @Sendable (Int, PortTap.Call) -> Bool = { _, _ in true }
     ) {
         self.processes = processes
         self.maximumCrashes = maximumCrashes
+        self.maximumFailures = maximumFailures
         self.maximumRuns = maximumRuns
         self.isStep = isStep
         self.canCrash = canCrash
@@ -108,7 +112,47 @@ public struct InterleavingExplorer: Sendable {
 
     /// What becomes of a step.
     fileprivate enum Action: Hashable {
-        case proceed, crashBefore, crashAfter
+        case proceed, crashBefore, crashAfter, failBefore, failAfter, loseBefore, loseAfter
+
+        var isCrash: Bool { self == .crashBefore || self == .crashAfter }
+
+        /// What happens before the step's effect.
+        var verdictBefore: PortTap.Verdict {
+            switch self {
+            case .proceed, .crashAfter, .failAfter, .loseAfter: .proceed
+            case .crashBefore: .crash
+            case .failBefore: .fail
+            case .loseBefore: .disconnect
+            }
+        }
+
+        /// What happens after it.
+        var verdictAfter: PortTap.Verdict? {
+            switch self {
+            case .crashAfter: .crash
+            case .failAfter: .fail
+            case .loseAfter: .disconnect
+            case .proceed, .crashBefore, .failBefore, .loseBefore: nil
+            }
+        }
+
+        /// How an operation can fail. Those of the store fail one by one, those of a server with their connection too.
+        static func failures(of operation: String) -> [Action] {
+            if !operation.hasPrefix("remote.") {
+                return operation.hasPrefix("store.") ? [.failBefore, .failAfter] : []
+            }
+            // The removal of the target is a step within an operation, and has no end of its own.
+            return [.failBefore, .loseBefore] + (operation == "remote.removeTarget" ? [] : [.loseAfter])
+        }
+
+        /// Stands for the operation that ends next.
+        static let anyOperation = ""
+
+        /// The operation at whose end the verdict behind a step falls.
+        func end(of operation: String) -> String {
+            if isCrash { return Self.anyOperation }
+            return operation == "remote.rename" ? "remote.replaceFile" : operation
+        }
     }
 
     fileprivate struct Choice: Hashable {
@@ -135,6 +179,7 @@ public struct InterleavingExplorer: Sendable {
             var alternatives: [[Choice]] = []
             var trace: [String] = []
             var crashes = 0
+            var failures = 0
             var wasCutShort = false
         }
 
@@ -165,17 +210,18 @@ public struct InterleavingExplorer: Sendable {
         private func live(_ process: Int) async {
             var isRetry = false
             while true {
-                let crash = Mutex<Bool>(false)
+                let pending = Mutex<[String: PortTap.Verdict]>([:])
                 let tap = PortTap { [self] call in
-                    if call.moment == .after { return crash.withLock { $0 } ? .crash : .proceed }
-                    guard explorer.isStep(call) else { return .proceed }
-                    switch await decision(process, call) {
-                    case .proceed: return .proceed
-                    case .crashBefore: return .crash
-                    case .crashAfter:
-                        crash.withLock { $0 = true }
-                        return .proceed
+                    if call.moment == .after {
+                        return pending.withLock { $0[Action.anyOperation] ?? $0.removeValue(forKey: call.operation) }
+                            ?? .proceed
                     }
+                    guard explorer.isStep(call) else { return .proceed }
+                    let action = await decision(process, call)
+                    if let after = action.verdictAfter {
+                        pending.withLock { $0[action.end(of: call.operation)] = after }
+                    }
+                    return action.verdictBefore
                 }
                 await scenario.run(process: process, isRetry: isRetry, tap: tap)
                 guard tap.isDead, !state.withLock({ $0.wasCutShort }) else { return }
@@ -204,14 +250,18 @@ public struct InterleavingExplorer: Sendable {
                 state.chosen.append(choice)
                 var hasher = Hasher()
                 // Of what was before a crash, nobody knows anything.
-                if choice.action == .proceed {
+                if !choice.action.isCrash {
                     hasher.combine(state.history[waiter.process])
                     hasher.combine(waiter.call)
                     hasher.combine(scenario.observation(of: waiter.call))
+                    hasher.combine(choice.action)
                 }
                 state.history[waiter.process] = hasher.finalize()
                 state.trace.append("\(waiter.process): \(waiter.call) \(choice.action)   \(shared)")
-                guard choice.action != .proceed else { return (waiter, choice.action, []) }
+                guard choice.action.isCrash else {
+                    if choice.action != .proceed { state.failures += 1 }
+                    return (waiter, choice.action, [])
+                }
                 // Whatever else the process was about to do ends with it.
                 state.crashes += 1
                 let dead = state.waiters.filter { $0.process == waiter.process }
@@ -231,6 +281,7 @@ public struct InterleavingExplorer: Sendable {
             hasher.combine(shared)
             hasher.combine(state.history)
             hasher.combine(state.crashes)
+            hasher.combine(state.failures)
             for waiter in state.waiters {
                 hasher.combine(waiter.process)
                 hasher.combine(waiter.call)
@@ -251,20 +302,22 @@ public struct InterleavingExplorer: Sendable {
         private func choices(_ state: State) -> [Choice] {
             state.waiters.indices.flatMap { index in
                 let canCrash = state.waiters[index].canCrash && state.crashes < explorer.maximumCrashes
-                let actions: [Action] = canCrash ? [.proceed, .crashBefore, .crashAfter] : [.proceed]
-                return actions.map { Choice(waiter: index, action: $0) }
+                let crashes: [Action] = canCrash ? [.crashBefore, .crashAfter] : []
+                let canFail = state.failures < explorer.maximumFailures
+                let failures = canFail ? Action.failures(of: state.waiters[index].call) : []
+                return ([.proceed] + crashes + failures).map { Choice(waiter: index, action: $0) }
             }
         }
 
-        /// One in so many steps of a sample is a crash, while there may be one.
-        private static let stepsPerCrash = 8
+        /// One in so many steps of a sample is a crash or a failure, while there may be one.
+        private static let stepsPerFault = 8
 
         private func chooseAtRandom(_ state: inout State) -> Choice {
             var order = state.order ?? SeededGenerator(seed: 0)
             defer { state.order = order }
-            let wantsCrash = Int.random(in: 0..<Self.stepsPerCrash, using: &order) == 0
+            let wantsFault = Int.random(in: 0..<Self.stepsPerFault, using: &order) == 0
             let choices = choices(state)
-            let wanted = choices.filter { ($0.action != .proceed) == wantsCrash }
+            let wanted = choices.filter { ($0.action != .proceed) == wantsFault }
             return wanted.randomElement(using: &order) ?? choices[Int.random(in: 0..<choices.count, using: &order)]
         }
 

@@ -142,6 +142,46 @@ extension RemoteDestinationCheck {
         #expect(destination.canReplace)
     }
 
+    func olderFileIsRemovedOnlyIfItMayBe() async throws {
+        try await write(sampleBytes(1000), to: place / "new")
+        #expect(
+            try await destination.replaceFile(place / "none", with: place / "new") {
+                Issue.record("there is no older file")
+                return false
+            } == .done)
+
+        try await partner.put(place / "file", sampleBytes(50), time)
+        try await write(sampleBytes(1000), to: place / "temporary")
+        var timesAsked = 0
+        let replacement = try await destination.replaceFile(place / "file", with: place / "temporary") {
+            timesAsked += 1
+            return false
+        }
+        #expect(replacement == (timesAsked == 0 ? .done : .kept))
+        #expect(timesAsked <= 1)
+        guard replacement == .kept else { return }
+        try await expectContent(place / "file", sampleBytes(50))
+        try await expectContent(place / "temporary", sampleBytes(1000))
+        #expect(try await destination.replaceFile(place / "file", with: place / "temporary") == .done)
+        try await expectContent(place / "file", sampleBytes(1000))
+    }
+
+    func connectionLostAtTheRemovalIsTold() async throws {
+        try await partner.put(place / "file", sampleBytes(50), time)
+        try await write(sampleBytes(1000), to: place / "temporary")
+        let replacement = try await destination.replaceFile(place / "file", with: place / "temporary") {
+            await #expect(throws: Never.self) { try await lose(destination) }
+            return true
+        }
+        // Who replaces in one step does not ask.
+        if replacement == .done { return try await expectContent(place / "file", sampleBytes(1000)) }
+        guard case .removed(let failure) = replacement else {
+            return #expect(Bool(false), "\(replacement)")
+        }
+        #expect(failure.reason == .connectionLost)
+        try await expectContent(place / "temporary", sampleBytes(1000))
+    }
+
     // MARK: Ending, removing, making
 
     func unfinishedFileIsClosedAndRemoved() async throws {

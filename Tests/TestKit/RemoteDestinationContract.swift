@@ -12,6 +12,7 @@ public struct RemoteDestinationContract: Sendable {
         case overwrittenFileHasOnlyTheNewBytes, directoryIsNotOverwritten, truncatedFileHasChanged
         case replacingGivesTheNameAlone, replacingTakesTheOlderFilesPlace, replacingByNothingIsNotFound
         case replacingLeavesDirectoriesAlone, replacingIntoNoDirectoryLeavesTheFile
+        case olderFileIsRemovedOnlyIfItMayBe, connectionLostAtTheRemovalIsTold
         case unfinishedFileIsClosedAndRemoved, closedFileTakesNothing, removeLeavesNothing, removeTakesNoDirectory
         case makeDirectoryMayFindIt, manyFilesAtOnce, cancelledTaskHarmsNobody, lostConnectionFailsEverything
     }
@@ -79,6 +80,8 @@ struct RemoteDestinationCheck: Sendable {
         case .replacingByNothingIsNotFound: try await replacingByNothingIsNotFound()
         case .replacingLeavesDirectoriesAlone: try await replacingLeavesDirectoriesAlone()
         case .replacingIntoNoDirectoryLeavesTheFile: try await replacingIntoNoDirectoryLeavesTheFile()
+        case .olderFileIsRemovedOnlyIfItMayBe: try await olderFileIsRemovedOnlyIfItMayBe()
+        case .connectionLostAtTheRemovalIsTold: try await connectionLostAtTheRemovalIsTold()
         case .unfinishedFileIsClosedAndRemoved: try await unfinishedFileIsClosedAndRemoved()
         case .closedFileTakesNothing: try await closedFileTakesNothing()
         case .removeLeavesNothing: try await removeLeavesNothing()
@@ -114,5 +117,14 @@ struct RemoteDestinationCheck: Sendable {
 
     func expectNothing(_ path: RemotePath, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         #expect(try await partner.modified(path) == nil, "\(path)", sourceLocation: sourceLocation)
+    }
+}
+
+extension RemoteDestination {
+    /// `replaceFile`, with leave to remove the older file.
+    public func replaceFile(
+        _ target: RemotePath, with path: RemotePath
+    ) async throws(RemoteFailure) -> Replacement {
+        try await replaceFile(target, with: path) { true }
     }
 }

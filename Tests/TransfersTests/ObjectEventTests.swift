@@ -52,7 +52,8 @@ import Testing
                 bucket: "partner-files", key: try #require(ObjectKey(text(1...200))), etag: maybe(ETag(hex)),
                 versionID: maybe(text(1...20)), sequencer: maybe(Sequencer(hex)),
                 sizeBytes: maybe(UInt64.random(in: 0...UInt64.max, using: &random)), awsRegion: maybe("eu-central-1"),
-                delivered: maybe(ETag(hex).map { Delivery(etag: $0, destinationSHA256: hex) }))
+                delivered: maybe(ETag(hex).map { Delivery(etag: $0, destinationSHA256: hex) }),
+                mustSend: Bool.random(using: &random))
             #expect(roundTrip(event) == event)
         }
     }
@@ -65,6 +66,21 @@ import Testing
         #expect(roundTrip(delivered) == delivered)
         #expect(delivered.etag == ETag("sent") && delivered.versionID == nil && delivered.sizeBytes == nil)
         #expect(delivered.delivered?.destinationSHA256 == destination.sha256)
+    }
+
+    @Test(arguments: [
+        ("true", true), ("false", false), ("null", false), ("1", true), (#""yes""#, true),
+    ])
+    func messageThatSaysSoIsSentWhateverTheMark(_ json: String, _ mustSend: Bool) throws {
+        let record = EventFixtures.record(extra: #","sftpLambda":{"mustSend":\#(json)}"#)
+        let event = IncomingEvent(Array(EventFixtures.records(record).utf8))
+        #expect(event.requests.map(\.mustSend) == [mustSend])
+    }
+
+    @Test func deliveredEventNeedsNotBeSent() throws {
+        let destination = Destination(origin: "h:22:u", sha256: String(repeating: "0f", count: 32))
+        let event = ObjectEvent(bucket: "partner-files", key: try #require(ObjectKey("k")), mustSend: true)
+        #expect(!event.delivered(try #require(ETag("e")), to: destination).mustSend)
     }
 
     @Test(arguments: [

@@ -172,6 +172,104 @@ struct PushTests {
         #expect(world.tree.files() == ["/in/a/b": Self.older])
     }
 
+    // MARK: Servers that cannot replace in one step
+
+    @Test func failedRenameBehindTheRemovalLeavesTheNewFileAndNamesIt() async throws {
+        let world = world { $0.server.renamesWithoutReplacing = true }
+        world.tree.put("/in/a/b", Self.older)
+        let isRemoved = Mutex(false)
+        let outcome = await world.push(
+            "a/b",
+            tap: PortTap { call in
+                if call.operation == "remote.removeTarget" { isRemoved.withLock { $0 = true } }
+                return call.operation == "remote.rename" && isRemoved.withLock { $0 } ? .fail : .proceed
+            })
+        let left = world.tree.files()
+        let name = try #require(left.keys.first)
+        #expect(left.count == 1 && left[name] == Self.content)
+        #expect(TemporaryName.isOurs(try #require(RemoteName(bytes: Array(name.bytes.dropFirst("/in/a/".utf8.count))))))
+        let reason = try #require(failure(outcome))
+        #expect(reason.message.contains(name.description))
+        #expect(reason.mustSend)
+        _ = await world.push("a/b")
+        #expect(world.tree.read("/in/a/b") == Self.content)
+    }
+
+    @Test(arguments: [false, true])
+    func versionThatAnotherPushHasMarkedByThenIsLeftAlone(inPlace: Bool) async {
+        let world = world {
+            $0.server.renamesWithoutReplacing = !inPlace
+            $0.server.refusesRenames = inPlace ? .denied : nil
+            $0.allowsInPlace = inPlace
+        }
+        world.tree.put("/in/a/b", Self.older)
+        let touches = Mutex<[String]>([])
+        let outcome = await world.push(
+            "a/b", event: Self.content,
+            tap: PortTap { call in
+                // The last look before the rename lies behind.
+                if call.operation == "remote.replaceFile", call.moment == .before {
+                    _ = await world.push("a/b", event: Self.content)
+                }
+                if ["remote.removeTarget", "remote.overwriteFile"].contains(call.operation) {
+                    touches.withLock { $0.append(call.operation) }
+                }
+                return .proceed
+            })
+        guard case .skipped(.marked) = outcome else { return #expect(Bool(false), "\(outcome)") }
+        #expect(touches.withLock { $0 } == [])
+        #expect(world.tree.files() == ["/in/a/b": Self.content])
+    }
+
+    @Test func lookThatFailsBeforeTheRemovalLeavesTheOlderFile() async {
+        let world = world { $0.server.renamesWithoutReplacing = true }
+        world.tree.put("/in/a/b", Self.older)
+        let isReplacing = Mutex(false)
+        let outcome = await world.push(
+            "a/b",
+            tap: PortTap { call in
+                if call.operation == "remote.replaceFile" { isReplacing.withLock { $0 = true } }
+                return isReplacing.withLock { $0 } ? .failStore(.unavailable) : .proceed
+            })
+        #expect(failure(outcome)?.reason == .store)
+        #expect(failure(outcome)?.mustSend == false)
+        #expect(world.tree.files() == ["/in/a/b": Self.older])
+    }
+
+    /// The second event of a version is looked at before the first is marked, and its push fails after that.
+    @Test(arguments: [false, true])
+    func retryOfAPushThatTouchedTheFileBelievesNoMark(inPlace: Bool) async throws {
+        for index in 0..<60 {
+            let world = world {
+                $0.server.renamesWithoutReplacing = !inPlace
+                $0.server.refusesRenames = inPlace ? .denied : nil
+                $0.allowsInPlace = inPlace
+                $0.source.pieceBytes = 2
+            }
+            let hasMarked = Mutex(false)
+            let key = try #require(ObjectKey("a/b"))
+            let request = PushRequest(
+                ObjectEvent(
+                    bucket: PushWorld.bucket, key: key, etag: ETag(InMemoryObjectStore.etag(of: Self.content))))
+            let outcome = await world.push(
+                request,
+                tap: PortTap { call in
+                    let isFirstTouch = ["remote.removeTarget", "remote.overwriteFile"].contains(call.operation)
+                    if isFirstTouch, !hasMarked.withLock({ $0 }) {
+                        hasMarked.withLock { $0 = true }
+                        _ = await world.push("a/b", event: Self.content)
+                    }
+                    return call.index == index ? .disconnect : .proceed
+                })
+            if let next = world.leftOver(of: request, outcome) {
+                #expect(next.mustSend || world.tree.read("/in/a/b") == Self.content || !hasMarked.withLock { $0 })
+                _ = await world.push(next)
+            }
+            #expect(world.tree.read("/in/a/b") == Self.content, "step \(index)")
+            #expect(world.isMarked("a/b", at: "/in/a/b"), "step \(index)")
+        }
+    }
+
     @Test func objectDeletedWhileItIsWrittenInPlaceLeavesNoHalf() async {
         let world = world {
             $0.server.refusesRenames = .denied

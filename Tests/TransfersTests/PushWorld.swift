@@ -47,17 +47,28 @@ final class PushWorld: Sendable {
     /// A push of one object, in a function of its own.
     func push(_ key: String, event content: [UInt8]? = nil, tap: PortTap = PortTap()) async -> PushOutcome {
         guard let key = ObjectKey(key) else { return .failed(PushFailure(.refused, "no key")) }
+        let etag = content.flatMap { ETag(InMemoryObjectStore.etag(of: $0)) }
+        return await push(PushRequest(ObjectEvent(bucket: Self.bucket, key: key, etag: etag)), tap: tap)
+    }
+
+    /// A push of what a request asks for, in a function of its own.
+    func push(_ request: PushRequest, tap: PortTap = PortTap()) async -> PushOutcome {
         let counting = PortTap { [self] call in
             if call.operation == "store.current" && call.moment == .before { looksCount.withLock { $0 += 1 } }
             return await tap.pass(call.moment, call.operation, call.path)
         }
         let server = ServerAccess(connect: connect(true, counting))
-        let etag = content.flatMap { ETag(InMemoryObjectStore.etag(of: $0)) }
-        let event = ObjectEvent(bucket: Self.bucket, key: key, etag: etag)
         return await ObjectPush(
             plan: plan, objects: objects(counting), server: server, budget: ByteBudget(totalBytes: plan.budgetBytes),
             clock: clock
-        ).run(PushRequest(event))
+        ).run(request)
+    }
+
+    /// What is left to do of a request, as it is read from the message on the retry queue; nil when nothing is.
+    func leftOver(of request: PushRequest, _ outcome: PushOutcome) -> PushRequest? {
+        RetryEntry.entries(of: request, outcome, at: clock.now).first.flatMap { entry in
+            IncomingEvent(Array(entry.message.body.utf8)).requests.first
+        }
     }
 
     // MARK: Whole functions

@@ -256,6 +256,26 @@ struct RetryFlowTests {
         #expect(world.queue.hiddenCount == 1)
     }
 
+    @Test(arguments: [PortTap.Verdict.fail, .disconnect])
+    func retryThatTouchedTheFileLeavesAMessageThatBelievesNoMark(verdict: PortTap.Verdict) async throws {
+        let world = world(["a"]) { $0.server.renamesWithoutReplacing = true }
+        world.tree.put("/in/a", Array("older".utf8))
+        let flow = world.retryFlow(tap: PortTap { $0.operation == "remote.removeTarget" ? verdict : .proceed })
+        let summary = await flow.run()
+        #expect(summary.failed > 0)
+        #expect(summary.queued == 1)
+        let message = try #require(world.queue.messages.first)
+        #expect(world.queue.messages.count == 1)
+        #expect(IncomingEvent(Array(message.body.utf8)).requests.first?.mustSend == true)
+        // Somebody else has delivered and marked it meanwhile, before the file was removed.
+        _ = await world.push("a", event: content)
+        world.tree.remove("/in/a")
+        while world.queue.hiddenCount > 0 { world.clock.advance(seconds: 60) }
+        #expect(await world.retryFlow().run().delivered == 1)
+        #expect(world.tree.read("/in/a") == content)
+        #expect(world.queue.messages.isEmpty)
+    }
+
     // MARK: Hiding what is held
 
     @Test func messageIsKeptHiddenWhileItsPushTakesLong() async throws {

@@ -15,10 +15,12 @@ import Testing
         ObjectSummary(etag: "\"\(etag)\"", sizeBytes: 7, lastModified: uploaded + seconds, metadata: metadata)
     }
 
-    private func event(_ etag: String?, delivered: Delivery? = nil) throws -> ObjectEvent {
+    private func event(
+        _ etag: String?, delivered: Delivery? = nil, mustSend: Bool = false
+    ) throws -> ObjectEvent {
         ObjectEvent(
             bucket: "partner-files", key: try #require(ObjectKey("k")), etag: etag.flatMap { ETag($0) },
-            delivered: delivered)
+            delivered: delivered, mustSend: mustSend)
     }
 
     private func decision(
@@ -126,6 +128,18 @@ import Testing
             IncomingEvent(Array("{\"Records\":[\(records.joined(separator: ","))]}".utf8)).requests.first)
         #expect(request.events.count == 2)
         #expect(PushDecision.decide(request, head: object, destination: here) == .send)
+    }
+
+    @Test func eventThatMustBeSentIsSettledByNoMark() throws {
+        let object = marked(head("e1-2"), for: here, as: "e2")
+        func decision(_ object: ObjectSummary?) throws -> PushDecision {
+            let delivery = Delivery(etag: try #require(ETag("e2")), destinationSHA256: here.sha256)
+            let request = PushRequest(try event("e2", delivered: delivery, mustSend: true))
+            return PushDecision.decide(request, head: object, destination: here)
+        }
+        #expect(try decision(object) == .send)
+        #expect(try decision(nil) == .nothingToDo(.gone))
+        #expect(try decision(head("e1", ["synced-from": here.origin])) == .nothingToDo(.pulled))
     }
 
     @Test(arguments: [70, 300, 3600])

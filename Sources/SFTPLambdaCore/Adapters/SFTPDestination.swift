@@ -85,21 +85,38 @@ final class SFTPDestination: RemoteDestination {
 
     // MARK: Replacing
 
-    func replaceFile(_ target: RemotePath, with path: RemotePath) async throws(RemoteFailure) -> Replacement {
+    func replaceFile(
+        _ target: RemotePath, with path: RemotePath, mayRemove: () async -> Bool
+    ) async throws(RemoteFailure) -> Replacement {
         if let refusal = memory.withLock({ $0.refusal }) { return .refused(refusal) }
         guard client.supports(.posixRename), !quirks.contains(.posixRename) else {
-            return try await renamePlainly(path, to: target)
+            return try await renamePlainly(path, to: target, mayRemove)
         }
         guard let refusal = try await refusal(of: .posixRename(path.bytes, to: target.bytes), path) else {
             memory.withLock { $0.hasReplaced = true }
             return .done
         }
-        let replacement = try await renamePlainly(path, to: target)
+        let replacement = try await renamePlainly(path, to: target, mayRemove)
         // Where RENAME works, it is posix-rename that the server does not do; else something was wrong with this file.
         if replacement == .done || refusal.reason == .status(.operationUnsupported) {
             quirks.note(.posixRename, because: refusal.message)
         }
         return replacement
+    }
+
+    /// RENAME, and where it does not replace, after removing the older file.
+    private func renamePlainly(
+        _ path: RemotePath, to target: RemotePath, _ mayRemove: () async -> Bool
+    ) async throws(RemoteFailure) -> Replacement {
+        var mayBeGone = false
+        do throws(RemoteFailure) {
+            let replacement = try await renamePlainly(path, to: target, mayRemove, &mayBeGone)
+            if mayBeGone, case .refused(let failure) = replacement { return .removed(failure) }
+            return replacement
+        } catch {
+            guard mayBeGone else { throw error }
+            return .removed(error)
+        }
     }
 
     /// How often the target may be taken again between the removal of the older file and the rename.
@@ -108,8 +125,10 @@ final class SFTPDestination: RemoteDestination {
     /// somebody who has put or taken a file between the look and the rename.
     private static let maximumUnobstructed = 2
 
-    /// RENAME, and where it does not replace, after removing the older file.
-    private func renamePlainly(_ path: RemotePath, to target: RemotePath) async throws(RemoteFailure) -> Replacement {
+    /// - Parameter mayBeGone: set when the older file has been removed, or may have been.
+    private func renamePlainly(
+        _ path: RemotePath, to target: RemotePath, _ mayRemove: () async -> Bool, _ mayBeGone: inout Bool
+    ) async throws(RemoteFailure) -> Replacement {
         let rename = SFTPRequest.rename(path.bytes, to: target.bytes)
         guard var refusal = try await refusal(of: rename, path) else { return .done }
         var unobstructedCount = 0
@@ -124,8 +143,13 @@ final class SFTPDestination: RemoteDestination {
             case .something, .unknown:
                 // The older file is removed only on a server that renames: else neither of them would be there.
                 guard try await renames(path) else { return refused(refusal) }
+                if !mayBeGone, !(await mayRemove()) { return .kept }
+                let wasGone = mayBeGone
+                // Until the answer says something else.
+                mayBeGone = true
                 let flight = client.submit([.remove(target.bytes), rename])
                 let removal = try await statusRefusal(of: flight, 0)
+                if removal != nil { mayBeGone = wasGone }
                 next = try await self.refusal(of: flight, 1, path)
                 if let removal, next != nil {
                     guard removal.reason == .status(.noSuchFile) else {

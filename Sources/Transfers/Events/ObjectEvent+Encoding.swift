@@ -12,10 +12,13 @@ extension ObjectEvent {
         // Which way the object was made is not kept: it changes nothing for push.
         record += ",\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"s3SchemaVersion\":\"1.0\",\"bucket\":{\"name\":"
         record += jsonString(bucket) + "},\"object\":{" + object + "}}"
+        var ours: [String] = []
         if let delivered {
-            record += ",\"\(RetryRecord.name)\":{\"\(RetryRecord.delivered)\":" + jsonString(delivered.etag.text)
-            record += ",\"\(RetryRecord.deliveredTo)\":" + jsonString(delivered.destinationSHA256) + "}"
+            ours.append("\"\(RetryRecord.delivered)\":" + jsonString(delivered.etag.text))
+            ours.append("\"\(RetryRecord.deliveredTo)\":" + jsonString(delivered.destinationSHA256))
         }
+        if mustSend { ours.append("\"\(RetryRecord.mustSend)\":true") }
+        if !ours.isEmpty { record += ",\"\(RetryRecord.name)\":{" + ours.joined(separator: ",") + "}" }
         return "{\"Records\":[{" + record + "}]}"
     }
 }
@@ -26,4 +29,5 @@ enum RetryRecord {
     static let name = "sftpLambda"
     static let delivered = "delivered"
     static let deliveredTo = "deliveredTo"
+    static let mustSend = "mustSend"
 }

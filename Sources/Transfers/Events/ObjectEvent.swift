@@ -18,11 +18,14 @@ public struct ObjectEvent: Hashable, Sendable {
     public var awsRegion: String?
     /// The object has been delivered already, and only lacks its mark (rule U8).
     public var delivered: Delivery?
+    /// The object is sent whatever its mark says: an earlier push failed after it had touched the file on the server.
+    public var mustSend: Bool
 
     /// Makes an event.
     public init(
         bucket: String, key: ObjectKey, etag: ETag? = nil, versionID: String? = nil, sequencer: Sequencer? = nil,
-        sizeBytes: UInt64? = nil, awsRegion: String? = nil, delivered: Delivery? = nil
+        sizeBytes: UInt64? = nil, awsRegion: String? = nil, delivered: Delivery? = nil,
+        mustSend: Bool = false
     ) {
         self.bucket = bucket
         self.key = key
@@ -32,6 +35,7 @@ public struct ObjectEvent: Hashable, Sendable {
         self.sizeBytes = sizeBytes
         self.awsRegion = awsRegion
         self.delivered = delivered
+        self.mustSend = mustSend
     }
 
     /// What is put on the retry queue when an object was delivered and cannot be marked (rule U8). The version that was
@@ -42,6 +46,14 @@ public struct ObjectEvent: Hashable, Sendable {
         event.versionID = nil
         event.sizeBytes = nil
         event.delivered = Delivery(etag: etag, destinationSHA256: destination.sha256)
+        event.mustSend = false
+        return event
+    }
+
+    /// What is put on the retry queue when a push failed: with `mustSend` it had touched the file on the server.
+    func sendingAgain(_ mustSend: Bool) -> ObjectEvent {
+        var event = self
+        event.mustSend = self.mustSend || mustSend
         return event
     }
 }

@@ -19,6 +19,14 @@ public struct PushRequest: Hashable, Sendable {
     /// Where the object is.
     public var address: ObjectAddress { ObjectAddress(bucket: bucket, key: key) }
 
+    /// Whether the object is sent whatever its mark says (`ObjectEvent.mustSend`).
+    public var mustSend: Bool { events.contains { $0.mustSend } }
+
+    /// The same request, which believes no mark.
+    var sendingAgain: PushRequest {
+        PushRequest(events: events.map { $0.sendingAgain(true) }, newest: newest.sendingAgain(true), itemIDs: itemIDs)
+    }
+
     /// Makes a request of one event.
     public init(_ event: ObjectEvent, itemIDs: [String] = []) {
         events = [event]

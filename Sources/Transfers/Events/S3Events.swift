@@ -38,7 +38,8 @@ enum S3Events {
                 key: try key(decoded, "s3.object.key"), etag: try etag("eTag", in: fields, of: "s3.object"),
                 versionID: try text("versionId", in: fields, of: "s3.object"),
                 sequencer: try sequencer(in: fields, of: "s3.object"), sizeBytes: try size(in: fields, of: "s3.object"),
-                awsRegion: try text("awsRegion", in: record, of: "the record"), delivered: delivery(in: record)))
+                awsRegion: try text("awsRegion", in: record, of: "the record"), delivered: delivery(in: record),
+                mustSend: mustSend(record)))
     }
 
     private static func reasonToIgnore(name: String) -> IncomingEvent.Ignored.Reason? {
@@ -54,6 +55,13 @@ enum S3Events {
             let destination = ours[RetryRecord.deliveredTo]?.text, !destination.isEmpty
         else { return nil }
         return Delivery(etag: etag, destinationSHA256: destination)
+    }
+
+    /// Whatever stands there other than false says that the object must be sent: that is never wrong.
+    private static func mustSend(_ record: JSONValue) -> Bool {
+        guard let said = record[RetryRecord.name]?[RetryRecord.mustSend] else { return false }
+        if case .bool(false) = said.content { return false }
+        return true
     }
 
     // MARK: EventBridge

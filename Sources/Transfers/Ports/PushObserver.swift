@@ -101,11 +101,21 @@ public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
     public var reason: Reason
     /// What was tried, what the other side answered, and what helps.
     public var message: String
+    /// What stands under the object's name may have been replaced by an older version, removed or cut off before the
+    /// push failed: the next one sends the object whatever a mark says.
+    public var mustSend = false
 
     /// Makes a failure.
     public init(_ reason: Reason, _ message: String) {
         self.reason = reason
         self.message = message
+    }
+
+    /// The failure, which says that the object must be sent if it said so before or `mustSend` is true.
+    func sendingAgain(_ mustSend: Bool) -> PushFailure {
+        var failure = self
+        failure.mustSend = self.mustSend || mustSend
+        return failure
     }
 
     /// The message.

@@ -22,9 +22,14 @@ public protocol RemoteDestination: Sendable {
     /// Gives a file the place of `target`, whatever stands there: in one step where the server can, else by removing
     /// the older file first. The file at `path` is never removed.
     ///
-    /// - Returns: `.refused` when the server does not rename at all; the file is then still at `path`.
-    /// - Throws: `.notFound` when the file is no longer at `path`.
-    func replaceFile(_ target: RemotePath, with path: RemotePath) async throws(RemoteFailure) -> Replacement
+    /// - Parameter mayRemove: asked once, just before the older file is removed; never where the server replaces it in
+    ///   one step.
+    /// - Returns: what came of it. Unless it is `.done` the file is still at `path`.
+    /// - Throws: `.notFound` when the file is no longer at `path`. Whatever is thrown, the older file has not been
+    ///   removed.
+    func replaceFile(
+        _ target: RemotePath, with path: RemotePath, mayRemove: () async -> Bool
+    ) async throws(RemoteFailure) -> Replacement
 
     /// Removes a file. That it is gone already is no error.
     func removeFile(_ path: RemotePath) async throws(RemoteFailure)
@@ -36,6 +41,10 @@ public enum Replacement: Hashable, Sendable {
     case done
     /// The server does not rename; the failure is its answer.
     case refused(RemoteFailure)
+    /// The older file was not to be removed, and stays.
+    case kept
+    /// The older file was removed, or may have been, and then the rename failed so.
+    case removed(RemoteFailure)
 }
 
 /// A file being written, from its beginning to its end. One caller at a time.

@@ -20,13 +20,15 @@ public enum PushDecision: Hashable, Sendable {
     /// Decides.
     ///
     /// A mark settles a request only if every event of it is settled: one that names a version which is neither the
-    /// current one nor one that the mark knows may be the second try of a push that has written an older copy late.
+    /// current one nor one that the mark knows may be the second try of a push that has written an older copy late. One
+    /// whose first try has failed after it touched the file on the server is not settled by any mark.
     /// - Parameter head: what S3 says of the current object; nil when there is none.
     public static func decide(
         _ request: PushRequest, head: ObjectSummary?, destination: Destination
     ) -> PushDecision {
         guard let head else { return .nothingToDo(.gone) }
         if SyncMark.isPulled(head.metadata, from: destination) { return .nothingToDo(.pulled) }
+        if request.mustSend { return .send }
         let mark = SyncMark(metadata: head.metadata).flatMap { $0.isOf(head) ? $0 : nil }
         guard request.events.allSatisfy({ $0.etag.map { isVersion($0, of: head) } ?? true }) else { return .send }
         if let mark, mark.counts(for: destination) { return .nothingToDo(.marked) }

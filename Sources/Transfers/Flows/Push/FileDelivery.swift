@@ -1,30 +1,34 @@
 /// Brings one version of an object under its name on the server (rules U3, U4 and U9).
+///
+/// Where the server puts a file in place in one step, the older or the new file stands there, whatever happens. Where it
+/// does not, there is a moment in which neither does. So the object is looked at once more just before that step: when
+/// another push has delivered the same version by then, its file stays untouched. What fails from that step on says so
+/// (`PushFailure.mustSend`): a mark may be set by then that says of the file what is no longer true.
 struct FileDelivery: Sendable {
     let plan: PushPlan
     let server: ServerAccess
     let budget: ByteBudget
     let target: PushTarget
     let object: any SourceObject
+    let look: Look
 
     /// What came of it.
     enum Outcome {
         /// It stands under its name. The hash is nil for a directory; the object is as the last look showed it.
         case delivered(any SourceObject, sha256: String?)
-        /// It is no longer the current version. Whether something was written under the name all the same.
+        /// It is not to be sent any more. Whether something was written under the name all the same.
         case superseded(hasReplaced: Bool)
     }
 
-    /// What the store says of the object, asked again: nil when there is none.
+    /// The object as the store shows it now; nil when this version of it is not to be sent any more: replaced, deleted,
+    /// or delivered by another push.
     typealias Look = @Sendable () async throws(PushFailure) -> (any SourceObject)?
 
     /// How often a temporary name may be taken already: it holds random bits.
     private static let maximumNames = 3
 
     /// Delivers it. The server is connected to while the store begins to answer.
-    /// - Parameter isCurrent: whether what a look showed is the version to be sent.
-    func run(
-        look: @escaping Look, isCurrent: (ObjectSummary) -> Bool
-    ) async throws(PushFailure) -> Outcome {
+    func run() async throws(PushFailure) -> Outcome {
         guard case .file(let name) = target.path.kind else { return try await makeDirectory() }
         let reserved = await budget.reserve(
             Int(min(object.summary.sizeBytes, UInt64(PushPlan.maximumObjectBytes))))
@@ -36,7 +40,7 @@ struct FileDelivery: Sendable {
             guard destination.canReplace else {
                 return try await writeInPlace(content, destination, because: nil)
             }
-            return try await writeAndReplace(content, name, destination, look, isCurrent)
+            return try await writeAndReplace(content, name, destination)
         } catch {
             throw await failure(of: error, on: number)
         }
@@ -45,8 +49,7 @@ struct FileDelivery: Sendable {
     // MARK: The usual way
 
     private func writeAndReplace(
-        _ content: any ObjectContent, _ name: RemoteName, _ destination: any RemoteDestination, _ look: @escaping Look,
-        _ isCurrent: (ObjectSummary) -> Bool
+        _ content: any ObjectContent, _ name: RemoteName, _ destination: any RemoteDestination
     ) async throws(Fault) -> Outcome {
         let temporary: (path: RemotePath, writer: any RemoteFileWriter)
         do throws(RemoteFailure) {
@@ -58,34 +61,59 @@ struct FileDelivery: Sendable {
             return try await writeInPlace(content, destination, because: error)
         }
         let (path, writer) = temporary
+        let current: (any SourceObject)?
         do throws(Fault) {
             try await copy(content, to: writer)
             // The last look before the rename is on its way while the server takes the last bytes (rule U4).
-            async let now = result { () throws(Fault) in
-                do throws(PushFailure) { return try await look() } catch { throw .look(error) }
-            }
+            async let now = result { () throws(Fault) in try await lookAgain() }
             try await onServer { () throws(RemoteFailure) in
                 try await writer.finish(modified: object.summary.originalTime)
             }
-            guard let current = try await now.get(), isCurrent(current.summary) else {
-                await discard(path, destination)
-                return .superseded(hasReplaced: false)
-            }
-            let replacement = try await onServer { () throws(RemoteFailure) in
-                try await destination.replaceFile(target.path.path, with: path)
-            }
-            if case .refused(let refusal) = replacement {
-                await discard(path, destination)
-                return try await writeInPlace(nil, destination, because: refusal)
-            }
-            return .delivered(current, sha256: await content.sha256)
+            current = try await now.get()
         } catch {
             await writer.close()
             await discard(path, destination)
-            if case .store(let failure) = error, failure.meansSuperseded {
-                return .superseded(hasReplaced: false)
-            }
+            if case .store(let failure) = error, failure.meansSuperseded { return .superseded(hasReplaced: false) }
             throw error
+        }
+        guard let current else {
+            await discard(path, destination)
+            return .superseded(hasReplaced: false)
+        }
+        return try await replace(with: path, destination, current, sha256: await content.sha256)
+    }
+
+    /// Gives the temporary file the target's name.
+    private func replace(
+        with path: RemotePath, _ destination: any RemoteDestination, _ current: any SourceObject, sha256: String?
+    ) async throws(Fault) -> Outcome {
+        var newest = Result<(any SourceObject)?, Fault>.success(current)
+        let replacement: Replacement
+        do throws(RemoteFailure) {
+            replacement = try await destination.replaceFile(target.path.path, with: path) {
+                newest = await result { () throws(Fault) in try await lookAgain() }
+                if case .success(.some) = newest { return true }
+                return false
+            }
+        } catch {
+            await discard(path, destination)
+            // When the connection is lost nobody knows whether the file had its name by then.
+            throw .afterTouching(.server(error))
+        }
+        switch replacement {
+        case .done:
+            return .delivered(try newest.get() ?? current, sha256: sha256)
+        case .kept:
+            await discard(path, destination)
+            _ = try newest.get()
+            return .superseded(hasReplaced: false)
+        case .refused(let refusal):
+            await discard(path, destination)
+            return try await writeInPlace(nil, destination, because: refusal)
+        case .removed(let failure):
+            // It may be the only copy that the partner has.
+            let message = "\(failure.message) (the older file may be gone; the new one is left, whole, as \(path))"
+            throw .afterTouching(.server(RemoteFailure(failure.reason, message)))
         }
     }
 
@@ -135,18 +163,30 @@ struct FileDelivery: Sendable {
         guard plan.allowsInPlace else { throw .refused(Self.refused(refusal)) }
         var opened = opened
         if opened == nil { opened = try await open() }
-        guard let content = opened else { return .superseded(hasReplaced: false) }
-        let writer = try await onServer { () throws(RemoteFailure) in try await overwrite(destination) }
+        guard let content = opened, let current = try await lookAgain() else {
+            return .superseded(hasReplaced: false)
+        }
+        do throws(Fault) {
+            let writer = try await onServer { () throws(RemoteFailure) in try await overwrite(destination) }
+            try await fill(writer, with: content, destination)
+            return .delivered(current, sha256: await content.sha256)
+        } catch {
+            if case .store(let failure) = error, failure.meansSuperseded { return .superseded(hasReplaced: true) }
+            throw .afterTouching(error)
+        }
+    }
+
+    private func fill(
+        _ writer: any RemoteFileWriter, with content: any ObjectContent, _ destination: any RemoteDestination
+    ) async throws(Fault) {
         do throws(Fault) {
             try await copy(content, to: writer)
             try await onServer { () throws(RemoteFailure) in
                 try await writer.finish(modified: object.summary.originalTime)
             }
-            return .delivered(object, sha256: await content.sha256)
         } catch {
             await writer.close()
             await discard(target.path.path, destination)
-            if case .store(let failure) = error, failure.meansSuperseded { return .superseded(hasReplaced: true) }
             throw error
         }
     }
@@ -195,7 +235,7 @@ struct FileDelivery: Sendable {
 
     /// What a fault means for the push. That the connection is lost is noted first.
     private func failure(of fault: Fault, on number: Int) async -> PushFailure {
-        if case .server(let failure) = fault, failure.reason == .connectionLost { await server.lost(number) }
+        if fault.isLostConnection { await server.lost(number) }
         return fault.failure
     }
 
@@ -206,6 +246,15 @@ struct FileDelivery: Sendable {
         } catch {
             if error.meansSuperseded { return nil }
             throw .store(error)
+        }
+    }
+
+    /// The last look before something is done that cannot be taken back.
+    private func lookAgain() async throws(Fault) -> (any SourceObject)? {
+        do throws(PushFailure) {
+            return try await look()
+        } catch {
+            throw .look(error)
         }
     }
 
@@ -251,6 +300,16 @@ struct FileDelivery: Sendable {
         case store(StoreFailure)
         case look(PushFailure)
         case refused(String)
+        /// Met when what stands under the name may have been replaced, removed or cut off already.
+        indirect case afterTouching(Fault)
+
+        var isLostConnection: Bool {
+            switch self {
+            case .server(let failure): failure.reason == .connectionLost
+            case .afterTouching(let fault): fault.isLostConnection
+            case .store, .look, .refused: false
+            }
+        }
 
         var failure: PushFailure {
             switch self {
@@ -258,6 +317,7 @@ struct FileDelivery: Sendable {
             case .store(let failure): PushFailure(failure)
             case .look(let failure): failure
             case .refused(let reason): PushFailure(.refused, reason)
+            case .afterTouching(let fault): fault.failure.sendingAgain(true)
             }
         }
     }

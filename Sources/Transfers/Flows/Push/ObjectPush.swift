@@ -5,9 +5,11 @@
 ///
 /// - Whoever has replaced the file looks at the object afterwards, and sends again what is newer by then, whatever its
 ///   mark says: he may have put an older version over it (rule U5).
-/// - Who ends before that look is tried again by Lambda or from the queue, with the same event. That event names an older
-///   version than the one that is marked, and so the mark is not believed (rule U2). This also holds before the rename:
-///   that another push has marked the version that is being sent ends this one only if its own event would have.
+/// - Who fails after he has touched the file says so in the message for another try, which then believes no mark
+///   (`ObjectEvent.mustSend`). Who just ends is tried again by Lambda or from the queue with the same event, which names
+///   an older version than the one that is marked, and so the mark is not believed (rule U2). This also holds before the
+///   file is touched: that another push has marked the version that is being sent ends this one only if its own event
+///   would have.
 /// - A mark is set only on the very object that was sent (rule U6).
 struct ObjectPush: Sendable {
     let plan: PushPlan
@@ -21,21 +23,20 @@ struct ObjectPush: Sendable {
 
     /// Pushes what the request asks for. Never throws: what becomes of it is the outcome.
     func run(_ request: PushRequest) async -> PushOutcome {
-        let start = clock.uptimeSeconds
+        // Whether an older version may stand on the server by this push's own doing, or no whole file.
+        var mayHaveReplaced = false
         do throws(PushFailure) {
             let target = try plan.target(for: request.key)
-            return try await run(request, to: target, startedAt: start)
+            return try await run(request, to: target, startedAt: clock.uptimeSeconds, &mayHaveReplaced)
         } catch {
-            return .failed(error)
+            return .failed(error.sendingAgain(mayHaveReplaced))
         }
     }
 
     private func run(
-        _ request: PushRequest, to target: PushTarget, startedAt start: Double
+        _ request: PushRequest, to target: PushTarget, startedAt start: Double, _ mayHaveReplaced: inout Bool
     ) async throws(PushFailure) -> PushOutcome {
         let address = ObjectAddress(bucket: request.bucket, key: request.key)
-        // Whether an older version may stand on the server by this push's own doing.
-        var mayHaveReplaced = false
         var delivered: PushReceipt?
         for _ in 0..<Self.maximumVersions {
             guard let object = try await look(address) else {
@@ -54,15 +55,15 @@ struct ObjectPush: Sendable {
             guard let sent = ETag(object.summary.etag) else {
                 throw PushFailure(.store, "\(address): the store gives it no ETag that can be used")
             }
-            let isCurrent = { (now: ObjectSummary) in
-                ETag(now.etag) == sent
-                    || (PushDecision.isVersion(sent, of: now)
-                        && (mayHaveReplaced || target.decision(for: request, now) == .send))
-            }
-            let delivery = FileDelivery(plan: plan, server: server, budget: budget, target: target, object: object)
-            switch try await delivery.run(
-                look: { () throws(PushFailure) in try await look(address) }, isCurrent: isCurrent)
-            {
+            let delivery = FileDelivery(
+                plan: plan, server: server, budget: budget, target: target, object: object,
+                look: { [mayHaveReplaced] () throws(PushFailure) in
+                    guard let now = try await look(address), PushDecision.isVersion(sent, of: now.summary),
+                        mayHaveReplaced || target.decision(for: request, now.summary) == .send
+                    else { return nil }
+                    return now
+                })
+            switch try await delivery.run() {
             case .superseded(let hasReplaced):
                 mayHaveReplaced = mayHaveReplaced || hasReplaced
             case .delivered(let object, let sha256):

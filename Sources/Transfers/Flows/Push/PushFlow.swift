@@ -110,8 +110,8 @@ extension ObjectPush {
                 group.cancelAll()
             }
             guard isCutOff, case .failed(let failure) = outcome, failure.reason == .deadline else { return outcome }
-            return .failed(
-                PushFailure(.deadline, "it took longer than SFTP_PUSH_TIMEOUT_SECONDS, \(Int(seconds)) s: \(failure)"))
+            let message = "it took longer than SFTP_PUSH_TIMEOUT_SECONDS, \(Int(seconds)) s: \(failure)"
+            return .failed(PushFailure(.deadline, message).sendingAgain(failure.mustSend))
         }
     }
 }

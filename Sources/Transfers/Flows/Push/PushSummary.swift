@@ -10,7 +10,8 @@ public struct PushSummary: Sendable, Hashable, Encodable {
     public var skipped: [String: Int] = [:]
     /// Objects and events that failed, the server and the retry queue when they could not be used.
     public var failed = 0
-    /// Messages put on the retry queue (rule U7); pushRetry puts none there but those of rule U8.
+    /// Messages put on the retry queue (rule U7); pushRetry puts there only what says more than the
+    /// message that it received: that an object needs nothing but its mark (rule U8), or must be sent.
     public var queued = 0
     /// Messages for what failed that the retry queue did not take.
     public var unqueued = 0

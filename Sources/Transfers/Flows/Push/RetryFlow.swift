@@ -122,7 +122,7 @@ public struct RetryFlow: Sendable {
             if let failure, failure.reason == .connection, !Task.isCancelled, let request = message.left.first {
                 ledger.note(.failed(failure), of: request.address)
                 message.left.removeFirst()
-                message.hasFailed = true
+                await fail(request, failure, of: &message, ledger)
             }
             waiting[waiting.startIndex] = message
             guard message.left.isEmpty else { continue }
@@ -190,6 +190,8 @@ public struct RetryFlow: Sendable {
         var left: [PushRequest]
         /// Whether something of it failed.
         var hasFailed: Bool
+        /// The objects whose file a push of this run has touched before it failed, of which the message does not say so.
+        var touched: Set<ObjectAddress> = []
     }
 
     /// Begins to keep a message from others. To be settled in the end, whatever comes between.
@@ -220,36 +222,66 @@ public struct RetryFlow: Sendable {
     ) async -> PushFailure? {
         while let request = held.left.first {
             let outcome = await turns.run(request.address) { await push.runLimited(request) }
-            switch outcome {
-            case .failed(let failure) where failure.reason == .connection: return failure
-            case .failed(let failure) where failure.reason == .deadline && Task.isCancelled: return failure
-            case .failed: held.hasFailed = true
-            case .delivered, .marked, .skipped: break
-            case .unmarked:
-                // The message still says to send it. One that says to mark it takes its place (rule U8).
-                let entries = RetryEntry.entries(
-                    of: request, outcome, at: clock.now, attempt: held.message.receiveCount)
-                if !(await ledger.enqueue(entries, on: queue)).isEmpty { held.hasFailed = true }
+            if case .failed(let failure) = outcome {
+                if failure.mustSend, !request.mustSend {
+                    held.touched.insert(request.address)
+                    held.left[0] = request.sendingAgain
+                }
+                if failure.reason == .connection || (failure.reason == .deadline && Task.isCancelled) { return failure }
             }
             ledger.note(outcome, of: request.address)
             held.left.removeFirst()
+            switch outcome {
+            case .delivered, .marked, .skipped: break
+            case .failed(let failure): await fail(request, failure, of: &held, ledger)
+            // The message still says to send it. One that says to mark it takes its place (rule U8).
+            case .unmarked: await replace(request, outcome, in: &held, ledger)
+            }
         }
         return nil
+    }
+
+    /// What was asked for has failed: the message comes again. If the file was touched, one that believes no mark takes
+    /// its place.
+    private func fail(
+        _ request: PushRequest, _ failure: PushFailure, of held: inout HeldMessage, _ ledger: PushLedger
+    ) async {
+        if held.touched.contains(request.address) {
+            await replace(request, .failed(failure.sendingAgain(true)), in: &held, ledger)
+        } else {
+            held.hasFailed = true
+        }
+    }
+
+    /// Puts a message for one request on the queue, which says more than the one that was received.
+    private func replace(
+        _ request: PushRequest, _ outcome: PushOutcome, in held: inout HeldMessage, _ ledger: PushLedger
+    ) async {
+        let entries = RetryEntry.entries(of: request, outcome, at: clock.now, attempt: held.message.receiveCount)
+        if !(await ledger.enqueue(entries, on: queue)).isEmpty { held.hasFailed = true }
     }
 
     /// Removes a message that is done, leaves one that failed alone for a while, and hands another back (rule R3).
     private func settle(_ held: HeldMessage, _ ledger: PushLedger) async {
         held.hiding.cancel()
         await held.hiding.value
-        let message = held.message
+        var held = held
+        let touched = held.left.filter { held.touched.contains($0.address) }
+        held.left.removeAll { touched.contains($0) }
+        for request in touched {
+            let failure = PushFailure(.connection, "\(request.key): the run ended after it had touched the file")
+            await fail(request, failure, of: &held, ledger)
+        }
+        let (message, receivedAtUptimeSeconds) = (held.message, held.receivedAtUptimeSeconds)
+        let (hasFailed, isDone) = (held.hasFailed, held.left.isEmpty)
         // Also when the task is cancelled: the queue knows the deadline.
         await Task {
-            if held.hasFailed {
+            if hasFailed {
                 // If it cannot be hidden it comes again sooner, that is all.
                 await hide(
-                    message, receivedAtUptimeSeconds: held.receivedAtUptimeSeconds,
+                    message, receivedAtUptimeSeconds: receivedAtUptimeSeconds,
                     forSeconds: RetryBackOff.seconds(afterReceives: message.receiveCount))
-            } else if held.left.isEmpty {
+            } else if isDone {
                 for failure in await queue.delete([message]).values {
                     ledger.warning("a message is done and could not be removed, so it comes again", because: failure)
                 }
