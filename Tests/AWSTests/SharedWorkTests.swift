@@ -97,6 +97,50 @@ import Testing
         }
     }
 
+    @Test func nothingIsKeptWhenTheLastWasCancelled() async throws {
+        let (work, held) = (Work(clock: .system), Held())
+        let caller = Task { await work.answer(deadlineUptimeSeconds: nil) { await held.run() } }
+        try await held.untilHeld()
+        #expect(work.isUnderWay)
+        caller.cancel()
+        _ = await caller.value
+        #expect(!work.isUnderWay)
+    }
+
+    @Test func nothingIsKeptWhenTheLastWasLate() async throws {
+        let (held, time) = (Held(), Held())
+        let clock = AWSClock(
+            epochSeconds: { 0 }, uptimeSeconds: { 1000 }, sleep: { _ in _ = await time.run() }, random: { 0 })
+        let work = Work(clock: clock)
+        let first = Task { await work.answer(deadlineUptimeSeconds: nil) { await held.run() } }
+        try await held.untilHeld()
+        let second = Task { await work.answer(deadlineUptimeSeconds: 1010) { await held.run() } }
+        try await time.untilHeld()
+        try await eventually { work.waiterCount == 2 }
+        first.cancel()
+        _ = await first.value
+        #expect(work.isUnderWay, "the second still waits for it")
+        time.release()
+        guard case .late = await second.value else {
+            Issue.record("who had no more time got an answer")
+            return
+        }
+        #expect(!work.isUnderWay)
+        #expect(held.begun == 1)
+    }
+
+    @Test func anOutcomeThatNobodyGotIsNotGivenToTheNext() async throws {
+        // The work ends just when the one who asked for it is cancelled, in either order.
+        for round in 0..<500 {
+            let work = Work(clock: .system)
+            let caller = Task { await work.answer(deadlineUptimeSeconds: nil) { .success(round) } }
+            caller.cancel()
+            _ = await caller.value
+            let next = await work.answer(deadlineUptimeSeconds: nil) { .success(-1) }
+            #expect(Self.value(next) == -1)
+        }
+    }
+
     @Test func whoHasLessTimeThanTheWorkLeavesWhenItIsUp() async throws {
         let (work, held) = (Work(clock: .system), Held())
         let patient = Task { await work.answer(deadlineUptimeSeconds: nil) { await held.run() } }

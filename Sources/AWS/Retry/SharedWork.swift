@@ -35,13 +35,17 @@ package final class SharedWork<Value: Sendable, Failure: Error>: Sendable {
         while true {
             let (run, place) = join(mayShare: round == 1, deadlineUptimeSeconds, work)
             let waited = await run.wait(place, untilUptimeSeconds: deadlineUptimeSeconds)
+            // However the wait ended: an outcome is for those who asked while the work was under way.
+            current.withLock { if $0 === run, run.isOver { $0 = nil } }
             guard case .done(let result) = waited else { return waited.isLate ? .late : .cancelled }
-            current.withLock { if $0 === run { $0 = nil } }
             if case .success = result { return .done(result) }
             guard round < Self.maximumRounds, hasEnded(run, before: deadlineUptimeSeconds) else { return .done(result) }
             round += 1
         }
     }
+
+    /// Whether work is under way that who asks now would share.
+    var isUnderWay: Bool { current.withLock { $0 != nil } }
 
     /// How many wait for the work under way.
     var waiterCount: Int { current.withLock { $0?.waiterCount ?? 0 } }
@@ -135,6 +139,9 @@ private final class SharedRun<Outcome: Sendable>: Sendable {
     var waiterCount: Int {
         state.withLock { $0.seats.values.count { seat in if case .waiting = seat { true } else { false } } }
     }
+
+    /// Whether the outcome is there, or nobody is left who wants it.
+    var isOver: Bool { state.withLock { $0.isAbandoned || $0.outcome != nil } }
 
     /// A place among those who wait; nil when the work has been abandoned.
     func join() -> Place? {
