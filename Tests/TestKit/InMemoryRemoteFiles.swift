@@ -34,8 +34,8 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         public var movesBlindly = false
         /// How many handles the server says that may be open.
         public var announcedOpenHandles: Int?
-        /// Opening more files than this at once fails; nil for no limit.
-        public var maximumOpenFiles: Int?
+        /// Opening more files and directories than this at once fails; nil for no limit.
+        public var maximumOpenHandles: Int?
 
         /// A server like OpenSSH's.
         public init() {}
@@ -55,6 +55,10 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         public var openDirectories = 0
         /// The most of them at once.
         public var mostOpenDirectories = 0
+        /// The most files and listings at once.
+        public var mostOpenHandles = 0
+        /// How often a file or a directory was not opened because too many were open.
+        public var refusedHandles = 0
         /// Listings closed more often than opened, or read after their end: faults of the client.
         public var misuses: [String] = []
     }
@@ -62,8 +66,15 @@ public final class InMemoryRemoteFiles: RemoteFiles {
     struct State {
         var counters = Counters()
         var isLost = false
-        /// Files that the server has open, whether or not the client knows it already.
-        var serverOpenFiles = 0
+        /// What the server has open, whether or not the client knows it already.
+        var serverOpenHandles = 0
+
+        /// The client knows of one more.
+        mutating func countOpen() {
+            counters.mostOpenFiles = max(counters.mostOpenFiles, counters.openFiles)
+            counters.mostOpenDirectories = max(counters.mostOpenDirectories, counters.openDirectories)
+            counters.mostOpenHandles = max(counters.mostOpenHandles, counters.openFiles + counters.openDirectories)
+        }
     }
 
     let tree: InMemoryTree
@@ -108,12 +119,13 @@ public final class InMemoryRemoteFiles: RemoteFiles {
                 // By their bytes, so that a run with the same seed is the same run.
                 return .success(entries.keys.sorted { $0.lexicographicallyPrecedes($1) })
             }
-            return try InMemoryListing(connection: self, path: path, names: names.get())
+            let found = try names.get()
+            try takeHandle("opendir", path)
+            return InMemoryListing(connection: self, path: path, names: found)
         } onAnswer: {
             self.state.withLock { state in
                 state.counters.openDirectories += 1
-                state.counters.mostOpenDirectories = max(
-                    state.counters.mostOpenDirectories, state.counters.openDirectories)
+                state.countOpen()
             }
         }
     }
@@ -123,20 +135,17 @@ public final class InMemoryRemoteFiles: RemoteFiles {
         _ path: RemotePath, expected: FileVersion
     ) async throws(RemoteFailure) -> any RemoteFileReader {
         try await perform("openFile", path) { () throws(RemoteFailure) in
-            if let most = behaviour.maximumOpenFiles, self.state.withLock({ $0.serverOpenFiles }) >= most {
-                throw RemoteFailure(.failed, "open \(path): too many open files")
-            }
             let found = tree.state.withLock { state in
                 state.find(path, followingLast: true).map { ($0, state.nodes[$0]?.kind) }
             }
             guard let found else { throw RemoteFailure(.notFound, "open \(path): no such file") }
             guard found.1 == .file else { throw RemoteFailure(.failed, "open \(path): not a file") }
-            self.state.withLock { $0.serverOpenFiles += 1 }
+            try takeHandle("open", path)
             return InMemoryReader(connection: self, path: path, identity: found.0, expected: expected)
         } onAnswer: {
             self.state.withLock { state in
                 state.counters.openFiles += 1
-                state.counters.mostOpenFiles = max(state.counters.mostOpenFiles, state.counters.openFiles)
+                state.countOpen()
             }
         }
     }
@@ -204,6 +213,18 @@ public final class InMemoryRemoteFiles: RemoteFiles {
             attributes.version = FileVersion(sizeBytes: nil, modified: nil)
         }
         return attributes
+    }
+
+    private func takeHandle(_ operation: String, _ path: RemotePath) throws(RemoteFailure) {
+        let isThere = state.withLock { state in
+            guard state.serverOpenHandles < behaviour.maximumOpenHandles ?? .max else {
+                state.counters.refusedHandles += 1
+                return false
+            }
+            state.serverOpenHandles += 1
+            return true
+        }
+        guard isThere else { throw RemoteFailure(.failed, "\(operation) \(path): too many open files") }
     }
 
     func setTime(_ path: RemotePath, _ time: UnixTime) throws(RemoteFailure) {

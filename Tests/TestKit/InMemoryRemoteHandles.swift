@@ -63,6 +63,7 @@ final class InMemoryListing: RemoteListing {
         connection.state.withLock { connection in
             if isFirst {
                 connection.counters.openDirectories -= 1
+                connection.serverOpenHandles -= 1
             } else {
                 connection.counters.misuses.append("second close of \(path)")
             }
@@ -270,7 +271,7 @@ final class InMemoryReader: RemoteFileReader {
         if isFirst {
             connection.state.withLock { state in
                 state.counters.openFiles -= 1
-                state.serverOpenFiles -= 1
+                state.serverOpenHandles -= 1
             }
         }
         return isFirst

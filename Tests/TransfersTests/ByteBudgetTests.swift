@@ -80,7 +80,7 @@ import Testing
                 let queue = BoundedQueue<Int>(limit: limit)
                 async let produced: Void = {
                     for number in 0..<1200 {
-                        await queue.send(number)
+                        #expect(await queue.send(number))
                         ahead.add(1)
                     }
                     queue.finish()
@@ -107,5 +107,34 @@ import Testing
             for each in taken { #expect(each == each.sorted()) }
             #expect(ahead.most <= limit + 4, "more waited than the limit")
         }
+    }
+
+    @Test func stretchedQueueTakesMoreAndLetsNobodyWait() throws {
+        let taken = try DeterministicRun.run {
+            let queue = BoundedQueue<Int>(limit: 2, stretchedLimit: 5)
+            let isTaken = await withTaskGroup { group in
+                for number in 0..<7 {
+                    group.addTask { await queue.send(number) }
+                }
+                // Two have been taken, and five wait.
+                for _ in 0..<20 { await Task.yield() }
+                queue.stretch(true)
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(isTaken.count { $0 } == 5)
+            #expect(await !queue.send(7))
+            queue.stretch(false)
+            async let waits = queue.send(8)
+            var taken: [Int] = []
+            for _ in 0..<3 { await taken.append(queue.next() ?? -1) }
+            for _ in 0..<20 { await Task.yield() }
+            // Three are left: there is no room for another until one more has gone.
+            for _ in 0..<3 { await taken.append(queue.next() ?? -1) }
+            #expect(await waits)
+            queue.finish()
+            #expect(await queue.next() == nil)
+            return taken
+        }
+        #expect(taken == [0, 1, 2, 3, 4, 8])
     }
 }

@@ -73,6 +73,31 @@ import Transfers
         #expect(!summary.isFailure)
     }
 
+    @Test(arguments: [true, false])
+    func fileThatWaitedTooLongIsNotBegun(_ waitsForItsTurn: Bool) throws {  // P7
+        var fixture = PullFixture()
+        // One file at a time, all the others wait: for their turn, or for their bytes.
+        if waitsForItsTurn {
+            fixture.behaviour.announcedOpenHandles = 1
+        } else {
+            fixture.plan.budgetBytes = 1
+        }
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
+        for number in 0..<10 { fixture.put("\(number)", "x") }
+        let clock = fixture.clock
+        let pull = fixture.pull(
+            tap: tapOn(.before, "store.put") { _ in
+                clock.advance(seconds: 20)
+                return .proceed
+            })
+        // The first takes 20 s, so does the second; then 20 are left, and nothing is sure to end in them.
+        let summary = try DeterministicRun.run { await pull.flow.run() }
+        #expect(summary.transferred == 2)
+        #expect(summary.remaining == 8)
+        #expect(pull.files.counters.operations["openFile"] == 2)
+        #expect(!summary.isFailure)
+    }
+
     @Test func cancellationAtAnyStepLeavesTheRestToTheNextRun() throws {  // P7
         let counting = PortTap()
         try makeSmall().run(tap: counting)

@@ -297,7 +297,7 @@ import Transfers
 
     @Test func serverWithOneOpenFileAtATimeFailsOnlyWhatItRefuses() throws {
         var fixture = PullFixture()
-        fixture.behaviour.maximumOpenFiles = 1
+        fixture.behaviour.maximumOpenHandles = 1
         fixture.plan.maximumFilesInFlight = 1
         for number in 0..<20 { fixture.put("\(number)", "x") }
         #expect(try fixture.run().transferred == 20)

@@ -113,7 +113,27 @@ import Transfers
             let count = fill(fixture, [60, 5])
             let counters = try runWhole(fixture, count, seed: 3).files.counters
             #expect(counters.mostOpenDirectories <= max(1, handles / 4) + max(1, handles / 16))
-            #expect(counters.mostOpenFiles + counters.mostOpenDirectories <= handles)
+            #expect(counters.mostOpenHandles <= handles)
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func serverWithTooFewHandlesToMakeRoomLeavesDirectories(_ handles: Int) throws {
+        for isAnnounced in [true, false] {
+            var fixture = PullFixture()
+            fixture.behaviour.maximumOpenHandles = handles
+            fixture.behaviour.announcedOpenHandles = isAnnounced ? handles : nil
+            fixture.plan.maximumWaitingDirectoryBytes = 48 * Self.costBytes
+            let count = fill(fixture, [60, 5])
+            let pull = fixture.pull()
+            let summary = try DeterministicRun.run(seed: 3) { await pull.flow.run() }
+            fixture.expectNothingOpen(pull.files)
+            #expect(!summary.isFailure)
+            #expect(!summary.isListingComplete)
+            #expect(summary.remaining > 0)
+            #expect(summary.transferred > 100)
+            #expect(summary.transferred < count)
+            #expect(fixture.observer.seen.warnings.count == 1)
         }
     }
 

@@ -9,8 +9,11 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         var elements: [Element] = []
         var head = 0
         var isFinished = false
-        var senders: [(Element, CheckedContinuation<Void, Never>)] = []
+        var isStretched = false
+        var senders: [(Element, CheckedContinuation<Bool, Never>)] = []
         var takers: [CheckedContinuation<Element?, Never>] = []
+
+        var count: Int { elements.count - head }
 
         mutating func popElement() -> Element? {
             guard head < elements.count else { return nil }
@@ -26,39 +29,61 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     }
 
     private let limit: Int
+    private let stretchedLimit: Int
     private let state = Mutex(State())
 
-    init(limit: Int) { self.limit = limit }
+    /// Makes an empty queue.
+    /// - Parameter stretchedLimit: how many elements it takes while it is stretched; the same if nil.
+    init(limit: Int, stretchedLimit: Int? = nil) {
+        self.limit = limit
+        self.stretchedLimit = max(limit, stretchedLimit ?? limit)
+    }
 
-    /// Hands one element over, or waits until there is room for it.
-    func send(_ element: Element) async {
+    /// Hands one element over, or waits until there is room for it. Nobody waits while the queue is stretched.
+    /// - Returns: false when the element was not taken: the queue is stretched, and full all the same.
+    func send(_ element: Element) async -> Bool {
         await withCheckedContinuation { continuation in
-            let taker: CheckedContinuation<Element?, Never>?
-            let isTaken: Bool
-            (taker, isTaken) = state.withLock { state in
+            let (taker, isTaken): (CheckedContinuation<Element?, Never>?, Bool?) = state.withLock { state in
                 precondition(!state.isFinished, "nothing is sent after the end")
                 if let taker = state.takers.popLast() { return (taker, true) }
-                if state.elements.count - state.head < limit {
+                if state.count < (state.isStretched ? stretchedLimit : limit) {
                     state.elements.append(element)
                     return (nil, true)
                 }
+                guard !state.isStretched else { return (nil, false) }
                 state.senders.append((element, continuation))
-                return (nil, false)
+                return (nil, nil)
             }
             taker?.resume(returning: element)
-            if isTaken { continuation.resume() }
+            if let isTaken { continuation.resume(returning: isTaken) }
         }
+    }
+
+    /// Makes more room, up to `stretchedLimit`, and lets nobody wait for room; or goes back to the limit for those who
+    /// send from now on.
+    func stretch(_ isStretched: Bool) {
+        let (taken, refused) = state.withLock { state in
+            state.isStretched = isStretched
+            guard isStretched else { return (state.senders.prefix(0), state.senders.prefix(0)) }
+            defer { state.senders = [] }
+            let count = min(state.senders.count, max(0, stretchedLimit - state.count))
+            let taken = state.senders.prefix(count)
+            state.elements += taken.map(\.0)
+            return (taken, state.senders.dropFirst(count))
+        }
+        for (_, sender) in taken { sender.resume(returning: true) }
+        for (_, sender) in refused { sender.resume(returning: false) }
     }
 
     /// The next element, or nil when the queue is finished and empty.
     func next() async -> Element? {
         await withCheckedContinuation { continuation in
-            let sender: CheckedContinuation<Void, Never>?
+            let sender: CheckedContinuation<Bool, Never>?
             let element: Element?
             let isAnswered: Bool
             (element, sender, isAnswered) = state.withLock { state in
                 if let element = state.popElement() {
-                    guard !state.senders.isEmpty else { return (element, nil, true) }
+                    guard !state.senders.isEmpty, state.count < limit else { return (element, nil, true) }
                     let (waiting, sender) = state.senders.removeFirst()
                     state.elements.append(waiting)
                     return (element, sender, true)
@@ -67,7 +92,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
                 state.takers.append(continuation)
                 return (nil, nil, false)
             }
-            sender?.resume()
+            sender?.resume(returning: true)
             if isAnswered { continuation.resume(returning: element) }
         }
     }

@@ -43,14 +43,11 @@ final class DirectoryStack: Sendable {
     }
 
     private let limitBytes: Int
-    private let maximumAtOnce: @Sendable () -> Int
     private let state: Mutex<State>
 
     /// Makes a stack of one directory.
-    /// - Parameter maximumAtOnce: how many listings `next` begins at once; asked anew each time.
-    init(_ first: SourceDirectory, limitBytes: Int, maximumAtOnce: @escaping @Sendable () -> Int) {
+    init(_ first: SourceDirectory, limitBytes: Int) {
         self.limitBytes = limitBytes
-        self.maximumAtOnce = maximumAtOnce
         state = Mutex(State(waiting: [first], waitingBytes: first.costBytes))
     }
 
@@ -68,11 +65,11 @@ final class DirectoryStack: Sendable {
     /// - Parameters:
     ///   - inlineDepth: how many of the listings open from it upwards are making room. At 0, whoever is told
     ///     `listFirst` or `listNow` calls `madeRoom` when that is done.
-    ///   - maximumInlineDepth: how many may be.
+    ///   - maximumInlineDepth: how many may be; at 0 nobody makes room, or waits for it.
     func place(
         _ directory: SourceDirectory, inlineDepth: Int, maximumInlineDepth: Int
     ) async -> Placement {
-        guard inlineDepth > 0 else {
+        guard inlineDepth > 0 || maximumInlineDepth == 0 else {
             return await withCheckedContinuation { continuation in
                 change { $0.finders.append((directory, continuation)) }
             }
@@ -102,14 +99,13 @@ final class DirectoryStack: Sendable {
     /// Lets go on whoever can.
     private func proceed(in state: inout State) -> Answers {
         var answers = Answers()
-        let maximumAtOnce = max(1, maximumAtOnce())
         var isRoomNew = true
         while isRoomNew {
             for index in state.finders.indices.reversed() where push(state.finders[index].0, in: &state) {
                 answers.finders.append((state.finders.remove(at: index).1, .waits))
             }
             isRoomNew = false
-            while !state.takers.isEmpty, state.underWayCount < maximumAtOnce, let directory = pop(from: &state) {
+            while !state.takers.isEmpty, let directory = pop(from: &state) {
                 state.underWayCount += 1
                 answers.takers.append((state.takers.removeFirst(), directory))
                 isRoomNew = true

@@ -8,7 +8,7 @@ struct FileTransfer: Sendable {
     let budget: ByteBudget
     /// The time of day at the beginning of the run.
     let runBegan: UnixTime
-    let openFiles: OpenFiles
+    let handles: OpenHandles
     /// For names of our own, new each time.
     let randomBits: @Sendable () -> UInt64
     /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
@@ -22,14 +22,12 @@ struct FileTransfer: Sendable {
         case unusable(String)
         /// Once it was open, the server said something of it for which it is not taken now.
         case skipped(Selection.Exception)
-        /// The server only says that it failed to open it, while so many others are open: it may bear no more.
-        case crowded(RemoteFailure, openFiles: Int)
         /// There is no time left for it in this run.
         case noTime
 
         var description: String {
             switch self {
-            case .remote(let failure), .crowded(let failure, _): failure.message
+            case .remote(let failure): failure.message
             case .store(let failure): failure.message
             case .unusable(let reason): reason
             case .skipped(let exception): exception.rawValue
@@ -94,8 +92,7 @@ struct FileTransfer: Sendable {
         switch fault {
         case .remote(let failure) where failure.reason == .notFound: ledger.left(candidate.path, because: .gone)
         case .remote(let failure) where failure.reason == .changed: ledger.left(candidate.path, because: .changed)
-        case .remote(let failure), .crowded(let failure, _):
-            ledger.failed(candidate.path, failure, startedAt: start)
+        case .remote(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .store(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .unusable(let reason): ledger.failed(candidate.path, reason)
         case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
@@ -128,77 +125,74 @@ struct FileTransfer: Sendable {
         return try await copyInTurn(source, parts, sizeBytes, startedAt: &start)
     }
 
-    /// Copies it in a turn of `openFiles`. A server that allows few open files refuses the others as if they were
-    /// broken: what is refused beside others is tried once more alone.
     private func copyInTurn(
         _ source: Source, _ parts: PartPlan, _ sizeBytes: UInt64, startedAt start: inout Double?
     ) async throws(Fault) -> Stored {
-        await openFiles.waitForTurn()
-        guard !ledger.isStopped else {
-            openFiles.endTurn()
-            throw .noTime
-        }
-        let crowd: Int
-        do throws(Fault) {
-            return try await copyOpening(source, parts, startedAt: &start)
-        } catch {
-            guard case .crowded(_, let openFiles) = error else { throw error }
-            crowd = openFiles
-        }
-        start = nil
-        await openFiles.waitForTurnAlone()
-        guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else {
-            openFiles.endTurn()
-            throw .noTime
-        }
-        return try await copyOpening(source, parts, besides: crowd, startedAt: &start)
-    }
-
-    /// Opens the file in the turn that has been waited for, and copies it. The turn ends when it is closed, or here.
-    /// - Parameter crowd: beside how many others it was refused; nil at the first time.
-    private func copyOpening(
-        _ source: Source, _ parts: PartPlan, besides crowd: Int? = nil, startedAt start: inout Double?
-    ) async throws(Fault) -> Stored {
-        // The bytes come first: a file that waits for them is not open meanwhile. Parts reserve theirs one by one.
-        var reserved = 0
-        if case .whole(let sizeBytes) = parts { reserved = await budget.reserve(sizeBytes) }
-        defer { budget.release(reserved) }
-        let opened = clock.uptimeSeconds
-        start = opened
-        let reader: any RemoteFileReader
-        do throws(Fault) {
-            reader = try await openFiles.open(source.path, expected: source.listed)
-        } catch {
-            openFiles.endTurn()
-            throw error
-        }
-        if let crowd { openFiles.bears(crowd) }
+        // Parts reserve their bytes one by one.
+        let wholeBytes = if case .whole(let sizeBytes) = parts { sizeBytes } else { 0 }
+        let file = try await open(source, sizeBytes: sizeBytes, wholeBytes: wholeBytes)
+        defer { budget.release(file.reservedBytes) }
+        start = file.openedUptimeSeconds
         do throws(Fault) {
             let (object, version) =
                 switch parts {
-                case .whole(let sizeBytes): try await copyWhole(reader, source, sizeBytes: sizeBytes)
+                case .whole(let sizeBytes): try await copyWhole(file.reader, source, sizeBytes: sizeBytes)
                 case .parts(let count, let sizeBytes):
-                    try await copyParts(reader, source, count: count, sizeBytes: sizeBytes)
+                    try await copyParts(file.reader, source, count: count, sizeBytes: sizeBytes)
                 }
-            return Stored(reader: reader, object: object, version: version, startUptimeSeconds: opened)
+            return Stored(
+                reader: file.reader, object: object, version: version, startUptimeSeconds: file.openedUptimeSeconds)
         } catch {
-            await reader.close()
+            await file.reader.close()
             throw error
         }
+    }
+
+    /// A file that is open. Whoever asked for it closes it, and releases the bytes to the budget.
+    private struct Opened {
+        var reader: any RemoteFileReader
+        var reservedBytes: Int
+        var openedUptimeSeconds: Double
+    }
+
+    /// Opens a file in its turn, when its bytes are granted: one that waits for them is not open meanwhile. What is
+    /// refused beside others is tried again.
+    /// - Parameter wholeBytes: what to reserve of the budget.
+    private func open(_ source: Source, sizeBytes: UInt64, wholeBytes: Int) async throws(Fault) -> Opened {
+        var refusal: HandleRefusal?
+        while let turn = await handles.turn(.file, after: refusal) {
+            let reservedBytes = await budget.reserve(wholeBytes)
+            let now = clock.uptimeSeconds
+            // Both waits may have been long.
+            guard mayBegin(source, sizeBytes: sizeBytes) else {
+                budget.release(reservedBytes)
+                handles.end(turn)
+                throw turn.untriedAlone.map { .remote($0) } ?? .noTime
+            }
+            switch await handles.openFile(turn, source.path, expected: source.listed) {
+            case .opened(let reader):
+                return Opened(reader: reader, reservedBytes: reservedBytes, openedUptimeSeconds: now)
+            case .failed(let failure):
+                budget.release(reservedBytes)
+                throw .remote(failure)
+            case .refused(let again):
+                budget.release(reservedBytes)
+                refusal = again
+            }
+        }
+        preconditionFailure("files always get a turn")
+    }
+
+    /// Whether it may be opened now. What is in `.done` has been begun: it is taken to its end.
+    private func mayBegin(_ source: Source, sizeBytes: UInt64) -> Bool {
+        !ledger.isStopped && (!source.isAtItsPlace || ledger.canFinish(sizeBytes: sizeBytes))
     }
 
     /// The size that the listing says. When it says none, or no age where one is asked for, the open file may tell:
     /// then it is opened for that alone, before its bytes are reserved.
     private func sizeBytes(of source: Source) async throws(Fault) -> UInt64 {
         if let sizeBytes = source.listed.sizeBytes, !isAgeUnknown(source.listed, source) { return sizeBytes }
-        await openFiles.waitForTurn()
-        let reader: any RemoteFileReader
-        do throws(Fault) {
-            reader = try await openFiles.open(source.path, expected: source.listed)
-        } catch {
-            openFiles.endTurn()
-            throw error
-        }
+        let reader = try await open(source, sizeBytes: source.listed.sizeBytes ?? 0, wholeBytes: 0).reader
         do throws(Fault) {
             let version = try await version(of: reader, source)
             await reader.close()

@@ -101,13 +101,12 @@ extension FileTransfer {
     /// Whether the server says another time of a file by its path than of the same file once it is open. Then a file
     /// that was replaced cannot be told from one that was not, and every run would put it back again.
     private func saysTwoTimes(of path: RemotePath) async -> Bool {
-        await openFiles.waitForTurn()
-        defer { openFiles.endTurn() }
         do {
             guard let before = try await files.attributes(of: path), before.kind != .symbolicLink,
-                let modified = before.version.modified
+                let modified = before.version.modified, let turn = await handles.turn(.file),
+                case .opened(let reader) = await handles.openFile(
+                    turn, path, expected: FileVersion(sizeBytes: nil, modified: nil))
             else { return false }
-            let reader = try await files.openFile(path, expected: FileVersion(sizeBytes: nil, modified: nil))
             let opened: FileVersion
             do {
                 opened = try await reader.version()

@@ -30,14 +30,16 @@ public struct PullFlow: Sendable {
     /// all the same. Nothing is thrown: what failed is in the summary.
     public func run() async -> PullSummary {
         let ledger = PullLedger(plan: plan, clock: clock, observer: observer)
-        let queue = BoundedQueue<Candidate>(limit: PullPlan.maximumWaitingFiles)
+        let queue = BoundedQueue<Candidate>(
+            limit: PullPlan.maximumWaitingFiles, stretchedLimit: plan.maximumHeldFiles)
+        let handles = OpenHandles(files, plan: plan) { queue.stretch($0) }
         let withDone = DoneDirectories(limitBytes: plan.maximumDoneDirectoryBytes, random: random)
         let walk = TreeWalk(
-            plan: plan, files: files, clock: clock, ledger: ledger, queue: queue, withDone: withDone)
+            plan: plan, files: files, handles: handles, clock: clock, ledger: ledger, queue: queue, withDone: withDone)
         let transfer = FileTransfer(
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
             budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
-            openFiles: OpenFiles(files, plan: plan), randomBits: { [random] in UInt64(random(.max)) })
+            handles: handles, randomBits: { [random] in UInt64(random(.max)) })
 
         async let walked: Void = walk.run()
         await withDiscardingTaskGroup { group in
@@ -46,7 +48,8 @@ public struct PullFlow: Sendable {
             }
         }
         await walked
-        let purge = Purge(plan: plan, files: files, store: store, clock: clock, ledger: ledger)
+        let purge = Purge(
+            plan: plan, files: files, handles: handles, store: store, clock: clock, ledger: ledger)
         await purge.run(withDone)
         return ledger.summary
     }

@@ -76,6 +76,16 @@ final class PullLedger: Sendable {
                 + "tree between functions", path: path)
     }
 
+    /// A file was found while none could be opened, and too many others were waiting.
+    func leftUnheld(_ path: RemotePath) {
+        remaining()
+        listingCutShort()
+        warningOnce(
+            "files are left to a later run",
+            because: "the server allows so few open handles that a directory has to be "
+                + "listed before its files are opened, and this one holds too many", path: path)
+    }
+
     func purged(_ path: RemotePath) {
         state.withLock { $0.summary.purged += 1 }
         observer.purged(path)

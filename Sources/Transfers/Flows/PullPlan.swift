@@ -19,6 +19,8 @@ public struct PullPlan: Sendable {
     public var maximumFilesInFlight = 128
     /// How many directories are listed at once.
     public var maximumDirectoriesInFlight = 16
+    /// How many files may wait while no file can be opened before a listing has ended: up to 12 MB of names.
+    public var maximumHeldFiles = 32_768
     /// How many bytes the directories may take that wait to be listed.
     public var maximumWaitingDirectoryBytes = 8 * 1024 * 1024
     /// How many bytes the directories may take whose `.done` waits for the purge.
@@ -41,7 +43,7 @@ public struct PullPlan: Sendable {
     /// The share of the server's handles that listings may have: one in so many.
     private static let listingShare = 4
 
-    /// How many directories are open at once on a server with so many handles; nil when it does not say.
+    /// How many directories are open at once on a server with so many handles; nil while nothing is known of it.
     func maximumOpenDirectories(handles: Int?) -> Int {
         guard let handles else { return maximumDirectoriesInFlight }
         return min(maximumDirectoriesInFlight, max(1, handles / Self.listingShare))
@@ -55,14 +57,9 @@ public struct PullPlan: Sendable {
     /// How many directories are open at once besides, to make room for those that wait.
     func maximumInlineDepth(handles: Int?) -> Int {
         guard let handles else { return Self.maximumInlineDepth }
+        // One handle is for the listing that makes room, and one for files.
+        guard handles > 2 else { return 0 }
         return min(Self.maximumInlineDepth, max(1, handles / Self.inlineShare))
-    }
-
-    /// How many files are open at once beside them: at least one.
-    func maximumOpenFiles(handles: Int?) -> Int {
-        guard let handles else { return maximumFilesInFlight }
-        let directories = maximumOpenDirectories(handles: handles) + maximumInlineDepth(handles: handles)
-        return min(maximumFilesInFlight, max(1, handles - directories))
     }
 
     /// Whether a file of that name is taken sooner or later, whatever its age.
@@ -82,6 +79,6 @@ public struct PullPlan: Sendable {
     public static let maximumDepth = 64
     /// The longest path that is followed, in bytes; Linux has the same limit.
     public static let maximumPathBytes = 4096
-    /// How many listed files may wait for a worker: the listing runs ahead by no more.
+    /// How many listed files may wait for a worker: the listing runs ahead by no more, see also `maximumHeldFiles`.
     public static let maximumWaitingFiles = 1024
 }

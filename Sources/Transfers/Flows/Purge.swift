@@ -6,6 +6,7 @@
 struct Purge: Sendable {
     let plan: PullPlan
     let files: any RemoteFiles
+    let handles: OpenHandles
     let store: any ObjectStore
     let clock: any Clock
     let ledger: PullLedger
@@ -25,10 +26,9 @@ struct Purge: Sendable {
                     + "this run; each run looks at others, as chance has it")
         }
         let cutoff = clock.now + -plan.retentionDays * Self.secondsPerDay
-        let maximumAtOnce = min(Self.maximumAtOnce, plan.maximumOpenDirectories(handles: files.maximumOpenHandles))
         await withTaskGroup(of: Void.self) { group in
             for (index, directory) in directories.enumerated() {
-                if index >= maximumAtOnce { await group.next() }
+                if index >= Self.maximumAtOnce { await group.next() }
                 guard mayBegin else { return }
                 group.addTask { await purge(directory, before: cutoff) }
             }
@@ -42,22 +42,26 @@ struct Purge: Sendable {
     }
 
     private func purge(_ directory: SourceDirectory, before cutoff: UnixTime) async {
-        do throws(RemoteFailure) {
-            let listing = try await files.openDirectory(directory.done)
-            do throws(RemoteFailure) {
-                while mayBegin, let entries = try await listing.next() {
-                    try await purge(entries, of: directory, before: cutoff)
-                }
-            } catch {
-                await listing.close()
-                throw error
-            }
-            await listing.close()
-        } catch {
-            // Of a lost connection all that are under way hear, and one of them tells it.
-            guard error.reason != .connectionLost || ledger.lostConnection(error) else { return }
-            ledger.warning("the purge of .done stopped: \(error)", path: directory.done)
+        let listing: any RemoteListing
+        switch await handles.openDirectory(directory.done, .listing, while: { mayBegin }) {
+        case .opened(let opened): listing = opened
+        case .failed(let failure): return stopped(failure, directory)
+        case .stopped, .noTurn: return
         }
+        do {
+            while mayBegin, let entries = try await listing.next() {
+                try await purge(entries, of: directory, before: cutoff)
+            }
+        } catch {
+            stopped(error, directory)
+        }
+        await listing.close()
+    }
+
+    private func stopped(_ failure: RemoteFailure, _ directory: SourceDirectory) {
+        // Of a lost connection all that are under way hear, and one of them tells it.
+        guard failure.reason != .connectionLost || ledger.lostConnection(failure) else { return }
+        ledger.warning("the purge of .done stopped: \(failure)", path: directory.done)
     }
 
     private func purge(

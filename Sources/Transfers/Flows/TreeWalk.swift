@@ -9,10 +9,12 @@ struct Candidate: Sendable {
 }
 
 /// Lists the tree, several directories at once, and hands every file that is to be taken to the queue. When the queue
-/// is full the listing waits, and directories wait in a bounded stack, so memory does not grow with the tree.
+/// is full the listing waits, and directories wait in a bounded stack, so memory does not grow with the tree. Where no
+/// file can be opened beside a listing the queue is longer, and what it cannot hold remains for the next run.
 struct TreeWalk: Sendable {
     let plan: PullPlan
     let files: any RemoteFiles
+    let handles: OpenHandles
     let clock: any Clock
     let ledger: PullLedger
     let queue: BoundedQueue<Candidate>
@@ -31,8 +33,7 @@ struct TreeWalk: Sendable {
     func run() async {
         defer { queue.finish() }
         let stack = DirectoryStack(
-            SourceDirectory(source: plan.sourceDirectory), limitBytes: plan.maximumWaitingDirectoryBytes
-        ) { [plan, files] in plan.maximumOpenDirectories(handles: files.maximumOpenHandles) }
+            SourceDirectory(source: plan.sourceDirectory), limitBytes: plan.maximumWaitingDirectoryBytes)
         await withDiscardingTaskGroup { group in
             for _ in 0..<plan.maximumDirectoriesInFlight {
                 group.addTask {
@@ -46,12 +47,14 @@ struct TreeWalk: Sendable {
     }
 
     private func list(_ place: Place) async {
-        guard !ledger.isStopped else { return ledger.listingCutShort() }
+        let kind: OpenHandles.Kind = place.inlineDepth == 0 ? .listing : .innerListing
+        let opened = await handles.openDirectory(place.directory.path, kind) { !ledger.isStopped }
         let listing: any RemoteListing
-        do {
-            listing = try await files.openDirectory(place.directory.path)
-        } catch {
-            return note(error, in: place.directory)
+        switch opened {
+        case .opened(let directory): listing = directory
+        case .failed(let failure): return note(failure, in: place.directory)
+        case .stopped: return ledger.listingCutShort()
+        case .noTurn: return ledger.leftUnlisted(place.directory.path)
         }
         do {
             while let entries = try await listing.next() {
@@ -126,8 +129,8 @@ struct TreeWalk: Sendable {
             ledger.left(candidate.path, because: .skipped(exception))
         } else if candidate.path.bytes.count > PullPlan.maximumPathBytes {
             ledger.failed(candidate.path, "its path is longer than \(PullPlan.maximumPathBytes) bytes")
-        } else {
-            await queue.send(candidate)
+        } else if await !queue.send(candidate) {
+            ledger.leftUnheld(candidate.path)
         }
     }
 
@@ -160,7 +163,7 @@ struct TreeWalk: Sendable {
             if place.inlineDepth == 0 { place.stack.madeRoom() }
         }
         while true {
-            let maximumInlineDepth = plan.maximumInlineDepth(handles: files.maximumOpenHandles)
+            let maximumInlineDepth = plan.maximumInlineDepth(handles: handles.limit)
             let placement = await place.stack.place(
                 below, inlineDepth: place.inlineDepth, maximumInlineDepth: maximumInlineDepth)
             switch placement {
