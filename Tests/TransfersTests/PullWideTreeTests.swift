@@ -86,7 +86,7 @@ import Transfers
     }
 
     @Test func listersThatAllFindNoRoomTakeTurns() throws {
-        for seed in UInt64(1)...5 {
+        for seed in UInt64(1)...25 {
             var fixture = PullFixture()
             fixture.plan.maximumWaitingDirectoryBytes = 8 * Self.costBytes
             fixture.plan.maximumDirectoriesInFlight = 3

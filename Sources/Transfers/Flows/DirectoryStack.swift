@@ -101,8 +101,11 @@ final class DirectoryStack: Sendable {
         var answers = Answers()
         var isRoomNew = true
         while isRoomNew {
-            for index in state.finders.indices.reversed() where push(state.finders[index].0, in: &state) {
-                answers.finders.append((state.finders.remove(at: index).1, .waits))
+            // What room is being made is for those who make it: else each listing within theirs finds it taken again.
+            if !state.isMakingRoom {
+                for index in state.finders.indices.reversed() where push(state.finders[index].0, in: &state) {
+                    answers.finders.append((state.finders.remove(at: index).1, .waits))
+                }
             }
             isRoomNew = false
             while !state.takers.isEmpty, let directory = pop(from: &state) {
