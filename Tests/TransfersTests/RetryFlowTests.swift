@@ -216,7 +216,8 @@ struct RetryFlowTests {
         let world = world((0..<10).map { "k\($0)" })
         let summary = await world.retryFlow(reachableTimes: 1, tap: killers(["k4"], in: world)).run()
         #expect(summary.failures.map(\.subject) == ["connection"])
-        #expect(summary.handedBack == 10)
+        // In place of those that were at their rename there are messages that believe no mark.
+        #expect(summary.handedBack + summary.queued == 10)
         #expect(world.connections == 2)
         #expect(world.queue.messages.count == 10)
         #expect(world.queue.hiddenCount == 0)
@@ -225,7 +226,7 @@ struct RetryFlowTests {
     @Test func whatIsLeftWhenTheConnectionsAreUsedUpIsHandedBackAndTheNextRunsComplete() async {
         let world = world((0..<10).map { "k\($0)" })
         let summary = await world.retryFlow(
-            tap: PortTap { $0.operation == "remote.rename" ? .disconnect : .proceed }
+            tap: PortTap { $0.operation == "remote.write" ? .disconnect : .proceed }
         ).run()
         #expect(world.connections == ServerAccess.maximumConnections)
         #expect(summary.failures.map(\.errorClass) == ["connection", "connection", "connection"])
@@ -342,7 +343,7 @@ struct RetryFlowTests {
         let gate = Gate()
         let flow = world.retryFlow(
             tap: PortTap { call in
-                guard call.operation == "remote.rename" else { return .proceed }
+                guard call.operation == "remote.write" else { return .proceed }
                 await gate.pass()
                 return .failRemote(.denied)
             })
@@ -396,7 +397,7 @@ struct RetryFlowTests {
         gate.open()
         let summary = await task.value
         #expect(summary.failed == 0)
-        #expect(summary.handedBack == 3)
+        #expect(summary.handedBack + summary.queued == 3)
         #expect(world.queue.hiddenCount == 0)
     }
 
