@@ -63,12 +63,14 @@ struct AdapterContractTests {
         let store = InMemoryObjectStore(clock: SystemClock())
         let observer = WarningCounter()
         for round in 1...3 {
+            // What was moved just now would be left alone.
+            let clock = LaterClock(laterSeconds: Int64(round) * 3600)
             for number in 0..<20 {
                 let bytes = sampleBytes(1000 + round, salt: UInt8(number))
                 try await partner.put(root / "file-\(number)", bytes, UnixTime(seconds: 1_600_000_000))
             }
             let flow = PullFlow(
-                plan: plan, files: SFTPRemoteFiles(client: client), store: store.client(), clock: SystemClock(),
+                plan: plan, files: SFTPRemoteFiles(client: client), store: store.client(), clock: clock,
                 observer: observer)
             let summary = await flow.run()
             #expect(summary.transferred == 20, "\(summary)")
@@ -171,4 +173,16 @@ private final class WarningCounter: TransferObserver {
     func failed(_ failure: TransferFailure) {}
     func purged(_ path: RemotePath) {}
     func warning(_ message: String, path: RemotePath?) { warnings.withLock { $0 += 1 } }
+}
+
+/// The machine's clock, but for its time of day.
+private struct LaterClock: Transfers.Clock {
+    let laterSeconds: Int64
+    private let system = SystemClock()
+
+    init(laterSeconds: Int64) { self.laterSeconds = laterSeconds }
+
+    var now: UnixTime { system.now + laterSeconds }
+    var uptimeSeconds: Double { system.uptimeSeconds }
+    func wait(untilUptimeSeconds time: Double) async { await system.wait(untilUptimeSeconds: time) }
 }

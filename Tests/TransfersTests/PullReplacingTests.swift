@@ -37,7 +37,28 @@ import Testing
             #expect(fixture.storedText(name) == text)
             #expect(aside(fixture).isEmpty)
             #expect(names.text == (text == "one" ? "" : "\(min(255, countBytes + 35))"))
+            // Longer ago than clocks can be apart.
+            fixture.clock.advance(seconds: 120)
         }
+        #expect(fixture.observer.seen.warnings.isEmpty)
+    }
+
+    /// It may be another pull's, which has yet to look at it under its name.
+    @Test func fileThatWasMovedJustNowIsNotSetAside() throws {
+        let fixture = makeFixture(hasOlder: false)
+        #expect(try fixture.run().transferred == 1)
+        fixture.clock.advance(seconds: 30)
+        fixture.put("a", "two")
+        let tap = PortTap { call in
+            #expect(call.operation != "remote.moveWithoutReplacing")
+            return .proceed
+        }
+        #expect(try fixture.run(tap: tap).left == ["changed": 1])
+        #expect(fixture.remoteText(".done/a") == "one")
+        fixture.clock.advance(seconds: 120)
+        #expect(try fixture.run().transferred == 1)
+        #expect(fixture.remoteText(".done/a") == "two")
+        #expect(fixture.storedText("a") == "two")
         #expect(fixture.observer.seen.warnings.isEmpty)
     }
 

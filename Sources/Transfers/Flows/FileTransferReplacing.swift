@@ -6,15 +6,19 @@
 /// try, one gets it; the other finds the name free. Only what is seen to be what stood there before is removed, and
 /// only when another file has its name. At each step something else may be found:
 ///
+/// - What stands there got its time just now: another pull has moved it, and has yet to look at it under that name. Ours
+///   stays at its place for the next run.
 /// - What was set aside is not what had been looked at: another pull has moved it there since. It goes to the place
 ///   that it came from, or where a newer one stands there by now, back to `.done`. Ours stays at its place for the next
 ///   run.
 /// - The name is taken again when ours is to move there: the server refuses that. What was set aside is replaced by
-///   what another pull has moved there, so it goes; ours stays at its place for the next run.
+///   what another pull has moved there, so it goes; ours stays at its place for the next run, unless it was ours that
+///   the other has moved.
 /// - Ours is gone: what was set aside goes back, or goes where another pull's file has taken its name. Then rule P9
 ///   looks at what is in `.done`, as on any server.
 ///
-/// So every file at its place is moved or stays. As on a server that replaces, one that another pull has just moved is
+/// Ours that stays gets a new time: another pull that has read it then puts it back, or an older version that this one
+/// has stored after a newer one would remain the current object. So every file at its place is moved or stays. As on a server that replaces, one that another pull has just moved is
 /// replaced by ours where the partner has put a newer one at its place; where he has not, it is put back.
 ///
 /// When the run ends between two steps, the older file keeps its name of ours. Its content is in the store; no run
@@ -26,7 +30,7 @@ extension FileTransfer {
     /// - Throws: as `RemoteFileReader.closeAndMove`; `.changed` when another pull has just moved a file of that name, and
     ///   this one is still at its place.
     func moveToDone(
-        _ candidate: Candidate, _ reader: any RemoteFileReader, settingTime time: UnixTime
+        _ candidate: Candidate, _ reader: any RemoteFileReader, settingTime time: UnixTime, startedAt start: Double
     ) async throws(RemoteFailure) -> MovedFile {
         let target = candidate.directory.done.appending(candidate.name)
         let refusal: RemoteFailure
@@ -38,13 +42,14 @@ extension FileTransfer {
         }
         let name = TemporaryName.name(for: candidate.name, randomBits: randomBits())
         let aside = candidate.directory.done.appending(name)
-        let isAside = try await setAside(target, as: aside, candidate, refusal)
+        let isAside = try await setAside(target, as: aside, candidate, startedAt: start, refusal)
         let moved: MovedFile
         do {
             moved = try await reader.closeAndMove(to: target, settingTime: time)
         } catch {
             if isAside { await restore(aside, to: target) }
-            throw error.reason == .alreadyExists ? Self.overtaken(candidate) : error
+            guard error.reason == .alreadyExists else { throw error }
+            throw await overtaken(candidate)
         }
         if isAside { await removeReplaced(aside) }
         return moved
@@ -53,11 +58,13 @@ extension FileTransfer {
     /// Sets aside what stands at the target.
     /// - Returns: false when nothing stood there any more.
     private func setAside(
-        _ target: RemotePath, as aside: RemotePath, _ candidate: Candidate, _ refusal: RemoteFailure
+        _ target: RemotePath, as aside: RemotePath, _ candidate: Candidate, startedAt start: Double,
+        _ refusal: RemoteFailure
     ) async throws(RemoteFailure) -> Bool {
         guard let older = try await files.attributes(of: target) else { return false }
         // No server replaces a directory by a file.
         guard older.kind != .directory else { throw refusal }
+        if isJustMoved(older, startedAt: start) { throw await overtaken(candidate) }
         do {
             try await files.moveWithoutReplacing(target, to: aside)
         } catch {
@@ -73,7 +80,15 @@ extension FileTransfer {
         }
         if seen == older { return true }
         try await returnOvertaking(aside, to: target, candidate)
-        throw Self.overtaken(candidate)
+        throw await overtaken(candidate)
+    }
+
+    /// Whether another pull has moved it since this transfer began. A time that is further ahead than clocks can be apart
+    /// is no pull's, but that of a server that lets no times be set.
+    private func isJustMoved(_ seen: RemoteAttributes, startedAt start: Double) -> Bool {
+        guard let modified = seen.version.modified else { return false }
+        let latest = clock.now + (Self.maximumClockDifferenceSeconds + 1)
+        return modified >= earliestMove(sinceUptimeSeconds: start) && modified <= latest
     }
 
     /// Puts back what was set aside and is another pull's.
@@ -124,7 +139,19 @@ extension FileTransfer {
         }
     }
 
-    private static func overtaken(_ candidate: Candidate) -> RemoteFailure {
-        RemoteFailure(.changed, "move \(candidate.path): another pull has just moved a file of that name to .done")
+    /// What is thrown when another pull came before.
+    ///
+    /// This run may have stored its version after a newer one, which the other has read and not moved yet. So what
+    /// stands at the place gets a time that nothing had: the other sees that at its own look, and puts it back. Where
+    /// nothing stands there, the other has moved it already: rule P9.
+    private func overtaken(_ candidate: Candidate) async -> RemoteFailure {
+        let message = "move \(candidate.path): another pull has just moved a file of that name to .done"
+        await setTime(of: candidate.path, to: clock.now + 1)
+        do {
+            let isThere = try await files.attributes(of: candidate.path) != nil
+            return RemoteFailure(isThere ? .changed : .notFound, message)
+        } catch {
+            return error
+        }
     }
 }

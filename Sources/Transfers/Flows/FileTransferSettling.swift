@@ -48,7 +48,8 @@ extension FileTransfer {
         let start = stored.startUptimeSeconds
         let seen: RemoteAttributes?
         do {
-            let moved = try await moveToDone(candidate, stored.reader, settingTime: time)
+            let moved = try await moveToDone(
+                candidate, stored.reader, settingTime: time, startedAt: start)
             if let failure = moved.timeFailure, failure.reason != .notFound {
                 ledger.warningOnce(
                     "the server refuses to set times in .done, so retention counts from the partner's time",
@@ -73,10 +74,14 @@ extension FileTransfer {
     private func movedByAnother(
         to target: RemotePath, startedAt start: Double
     ) async throws(Fault) -> RemoteAttributes? {
-        let began = clock.now + -(Int64(clock.uptimeSeconds - start) + Self.maximumClockDifferenceSeconds)
         let seen = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
-        if let modified = seen?.version.modified, modified < began { return nil }
+        if let modified = seen?.version.modified, modified < earliestMove(sinceUptimeSeconds: start) { return nil }
         return seen
+    }
+
+    /// The earliest time that another pull can have given a file that it has moved since then.
+    func earliestMove(sinceUptimeSeconds start: Double) -> UnixTime {
+        clock.now + -(Int64(clock.uptimeSeconds - start) + Self.maximumClockDifferenceSeconds)
     }
 
     /// Whether what stands there is the version that was read, as far as the server tells.
