@@ -289,6 +289,22 @@ struct PushTests {
         #expect(world.tree.files() == [:])
     }
 
+    /// It may have put an older version over a newer one that another push has marked.
+    @Test func failureBehindADeliveryThatWasSupersededBelievesNoMark() async throws {
+        let world = world()
+        let outcome = await world.push(
+            "a/b", event: Self.content,
+            tap: PortTap { call in
+                switch (call.operation, call.moment) {
+                case ("remote.replaceFile", .after): world.store.plant("a/b", Array("newer".utf8))
+                case ("remote.createFile", .before) where world.tree.read("/in/a/b") != nil: return .failRemote(.denied)
+                default: break
+                }
+                return .proceed
+            })
+        #expect(try #require(failure(outcome)).mustSend)
+    }
+
     @Test func objectReplacedAtAnyStepEndsWithTheNewVersion() async {
         for index in 0..<24 {
             let world = world()
