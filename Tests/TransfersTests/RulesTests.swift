@@ -118,6 +118,14 @@ import Testing
 
 /// How fast a run is, and what it dares to begin (rule P7).
 @Suite struct PaceTests {
+    /// They come first in most trees, and a large file beside them would be left to a later run again and again.
+    @Test func smallFilesSayNothingOfHowFastALargeOneComes() {
+        var pace = Pace(deadlineUptimeSeconds: 60)
+        pace.began(atUptimeSeconds: 0)
+        for _ in 0..<20 { pace.finished(bytes: 23, afterSeconds: 0.26) }
+        #expect(pace.canFinish(sizeBytes: UInt64(PartPlan.partBytes) + 1, now: 0.3))
+    }
+
     @Test func withoutADeadlineEverythingMayBegin() {
         #expect(Pace(deadlineUptimeSeconds: nil).canFinish(sizeBytes: .max, now: 1e9))
     }

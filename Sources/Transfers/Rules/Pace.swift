@@ -12,6 +12,12 @@ struct Pace: Sendable {
     /// The time a file takes apart from its bytes: a moving average over the last ones.
     private var perFileSeconds = 0.0
 
+    /// How many bytes a second a file brought that was large enough to tell: a moving average over the last ones; nil
+    /// while there was none. Small files say nothing of the line: what they cost is the way there and back.
+    private var bytesPerSecond: Double?
+
+    /// From this size on a file tells how fast bytes come.
+    private static let tellingBytes: UInt64 = 1_000_000
     /// How much longer than estimated a file may take.
     private static let slack = 1.5
     /// The weight of the newest file in the average.
@@ -26,6 +32,10 @@ struct Pace: Sendable {
     mutating func finished(bytes: UInt64, afterSeconds seconds: Double) {
         finishedBytes += bytes
         finishedFiles += 1
+        if bytes >= Self.tellingBytes, seconds > 0 {
+            let rate = Double(bytes) / seconds
+            bytesPerSecond = bytesPerSecond.map { $0 + Self.newestWeight * (rate - $0) } ?? rate
+        }
         // Only files of one piece tell what a file costs apart from its bytes.
         guard bytes <= UInt64(PartPlan.partBytes) else { return }
         perFileSeconds = finishedFiles == 1 ? seconds : perFileSeconds + Self.newestWeight * (seconds - perFileSeconds)
@@ -36,10 +46,13 @@ struct Pace: Sendable {
         let leftSeconds = deadlineUptimeSeconds - now
         guard leftSeconds > 0 else { return false }
         guard let beganUptimeSeconds, finishedFiles > 0, now > beganUptimeSeconds else { return true }
-        let bytesPerSecond = Double(finishedBytes) / (now - beganUptimeSeconds)
+        var bytesSeconds = 0.0
         // The bytes of a small file are in its time per file already.
-        let isSmall = sizeBytes <= UInt64(PartPlan.partBytes)
-        let bytesSeconds = isSmall || bytesPerSecond == 0 ? 0 : Double(sizeBytes) / bytesPerSecond
+        if sizeBytes > UInt64(PartPlan.partBytes), let bytesPerSecond {
+            // Files that came at once have shared the line.
+            let together = Double(finishedBytes) / (now - beganUptimeSeconds)
+            bytesSeconds = Double(sizeBytes) / max(bytesPerSecond, together)
+        }
         return (perFileSeconds + bytesSeconds) * Self.slack < leftSeconds
     }
 }
