@@ -1,6 +1,7 @@
 import HTTP
 import LambdaRuntime
 import Logging
+import TestKit
 import Testing
 
 /// The loop against a script: what is sent for each answer, and when it ends.

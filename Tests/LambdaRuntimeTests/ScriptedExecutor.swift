@@ -2,6 +2,7 @@ import HTTP
 import LambdaRuntime
 import Logging
 import Synchronization
+import TestKit
 import Testing
 
 /// Answers requests from a script, one step each, and remembers them. After the last step it fails as cancelled, which
@@ -162,39 +163,6 @@ struct ScriptedRun {
             try await runtime.run(makeHandler ?? { handler })
         } catch {
             return error
-        }
-    }
-}
-
-/// Collects log lines.
-final class LogRecorder: Sendable {
-    struct Line: Sendable {
-        var level: Logger.Level
-        var message: String
-        var metadata: Logger.Metadata
-    }
-
-    private let recorded = Mutex<[Line]>([])
-
-    var lines: [Line] { recorded.withLock { $0 } }
-    var text: String { lines.map { "\($0.level) \($0.message) \($0.metadata)" }.joined(separator: "\n") }
-
-    func logger() -> Logger { Logger(label: "test") { _ in Handler(recorder: self) } }
-
-    private struct Handler: LogHandler {
-        let recorder: LogRecorder
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let all = metadata.merging(event.metadata ?? [:]) { $1 }
-            let line = Line(level: event.level, message: "\(event.message)", metadata: all)
-            recorder.recorded.withLock { $0.append(line) }
         }
     }
 }

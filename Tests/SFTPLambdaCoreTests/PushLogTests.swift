@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import TestKit
 import Testing
 import Transfers
 
@@ -7,40 +7,10 @@ import Transfers
 
 /// What an operator sees of a push in the log: one line says what happened, to what, and what to do.
 struct PushLogTests {
-    private final class Lines: LogHandler, Sendable {
-        struct Line: Sendable {
-            var level: Logger.Level
-            var message: String
-            var fields: [String: String]
-        }
-
-        private let all = Mutex<[Line]>([])
-        var lines: [Line] { all.withLock { $0 } }
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set {}
-        }
-        var logLevel: Logger.Level {
-            get { .trace }
-            set {}
-        }
-        subscript(metadataKey key: String) -> Logger.MetadataValue? {
-            get { nil }
-            set {}
-        }
-
-        func log(event: LogEvent) {
-            let line = Line(
-                level: event.level, message: event.message.description,
-                fields: (event.metadata ?? [:]).mapValues { "\($0)" })
-            all.withLock { $0.append(line) }
-        }
-    }
-
-    private func lines(_ tell: (PushLog) -> Void) -> [Lines.Line] {
-        let lines = Lines()
-        tell(PushLog(logger: Logger(label: "push") { _ in lines }))
-        return lines.lines
+    private func lines(_ tell: (PushLog) -> Void) -> [LogRecorder.Line] {
+        let log = LogRecorder()
+        tell(PushLog(logger: log.logger()))
+        return log.lines
     }
 
     private func object() throws -> ObjectAddress {
@@ -59,8 +29,8 @@ struct PushLogTests {
         #expect(lines.count == subjects.count)
         for line in lines {
             #expect(line.level == .error)
-            #expect(line.fields["errorClass"] == "class")
-            #expect(line.fields["reason"] == "because")
+            #expect(line.metadata["errorClass"] == "class")
+            #expect(line.metadata["reason"] == "because")
         }
         #expect(Set(lines.map(\.message)).count == 5)
     }
@@ -71,13 +41,13 @@ struct PushLogTests {
             log.failed(.object(object), errorClass: "server", reason: "refused")
             log.failed(.retryMessage(object), errorClass: "queue", reason: "denied")
         }
-        #expect(lines.map { $0.fields["bucket"] } == ["inbox", "inbox"])
-        #expect(lines.map { $0.fields["key"] } == ["a/b.txt", "a/b.txt"])
+        #expect(lines.map { $0.metadata["bucket"] } == ["inbox", "inbox"])
+        #expect(lines.map { $0.metadata["key"] } == ["a/b.txt", "a/b.txt"])
     }
 
     @Test func messageOfAnEventThatWasNotUnderstoodIsNamed() {
         let lines = lines { $0.failed(.event(messageID: "m1"), errorClass: "notJSON", reason: "no JSON") }
-        #expect(lines.map { $0.fields["messageId"] } == ["m1"])
+        #expect(lines.map { $0.metadata["messageId"] } == ["m1"])
     }
 
     @Test func failuresThatConcernMoreThanOneObjectSayWhatToDo() {
@@ -86,13 +56,13 @@ struct PushLogTests {
                 log.failed(subject, errorClass: "class", reason: "because")
             }
         }
-        #expect(lines.allSatisfy { !($0.fields["action"] ?? "").isEmpty })
+        #expect(lines.allSatisfy { !($0.metadata["action"]?.description ?? "").isEmpty })
     }
 
     @Test func whatStopsNothingIsAWarning() {
         let lines = lines { $0.warning("it comes again", because: "timeout") }
         #expect(lines.map(\.level) == [.warning])
-        #expect(lines.map { $0.fields["reason"] } == ["timeout"])
+        #expect(lines.map { $0.metadata["reason"] } == ["timeout"])
     }
 
     @Test func failureOfAPushCountsTheMessagesThatWereNotTaken() {

@@ -2,7 +2,6 @@ import AWS
 import Foundation
 import HTTP
 import Logging
-import Synchronization
 import TestKit
 import Testing
 import Transfers
@@ -111,12 +110,12 @@ import Transfers
         let server = try Self.server(
             #"{"Messages":[{"MessageId":"m1","ReceiptHandle":"r1","Body":"b","MD5OfBody":"0"},{\#(good)}]}"#)
         defer { server.stop() }
-        let log = LogProbe()
+        let log = LogRecorder()
         let locator = RetryQueueLocator(client: Self.client(server.url), reference: .name("acme"))
-        let queue = SQSRetryQueue(locator: locator, deadlineUptimeSeconds: nil, logger: log.logger)
+        let queue = SQSRetryQueue(locator: locator, deadlineUptimeSeconds: nil, logger: log.logger())
         let received = try await queue.receive(maximumCount: 10, waitSeconds: 0, hiddenSeconds: 1)
         #expect(received == [QueuedMessage(id: "m2", receipt: "r2", body: [0x61], receiveCount: 1)])
-        #expect(log.lines.count == 1 && log.lines[0].contains("m1"))
+        #expect(log.lines.count == 1 && log.text.contains("m1"))
         #expect(server.requests.count == 2, "the lookup and the receive")
     }
 
@@ -173,28 +172,5 @@ import Transfers
     private static func failure(_ body: () async throws(QueueFailure) -> Void) async -> QueueFailure? {
         do throws(QueueFailure) { try await body() } catch { return error }
         return nil
-    }
-}
-
-/// Keeps what is logged.
-private final class LogProbe: Sendable {
-    private let kept = Mutex<[String]>([])
-
-    var lines: [String] { kept.withLock { $0 } }
-    var logger: Logger { Logger(label: "probe") { _ in Handler(probe: self) } }
-
-    private struct Handler: LogHandler {
-        let probe: LogProbe
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            probe.kept.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") }
-        }
     }
 }

@@ -16,7 +16,9 @@ import Transfers
     private struct World {
         let server: ScriptedServer
         let destination: SFTPDestination
-        let log: NoticeLog
+        let log = LogRecorder()
+
+        var notices: [String] { log.lines(.notice).map(\.message) }
 
         /// - Parameters:
         ///   - refusing: what is refused, by the beginning of its words.
@@ -32,11 +34,9 @@ import Transfers
                 let status = refusals.first { request.words.hasPrefix($0.0) }?.1
                 return status.map { ScriptedFileTree.status($0, request) }
             }
-            let log = NoticeLog()
             server = ScriptedServer(script)
             destination = SFTPDestination(
-                client: try await server.connect(), logger: Logger(label: "test") { _ in log })
-            self.log = log
+                client: try await server.connect(), logger: log.logger())
         }
 
         func content(_ path: RemotePath) -> [UInt8]? { server.script.tree.nodes[path.bytes]?.content }
@@ -88,7 +88,7 @@ import Transfers
             ])
         #expect(world.content(Self.target) == bytes)
         #expect(world.server.script.tree.nodes[Self.target.bytes]?.modified == 1_600_000_000)
-        #expect(world.log.notices.isEmpty)
+        #expect(world.notices.isEmpty)
     }
 
     // MARK: The ladder
@@ -106,7 +106,7 @@ import Transfers
             let renames = world.words(since: before).filter { $0.hasPrefix("RENAME") }
             #expect(renames.count == 2, "it is known that the server renames")
         }
-        #expect(world.log.notices == [SFTPQuirk.replacingRename.meaning.description])
+        #expect(world.notices == [SFTPQuirk.replacingRename.meaning.description])
         #expect(world.destination.canReplace)
     }
 
@@ -120,7 +120,7 @@ import Transfers
         #expect(try await world.deliver(older) == .done)
         #expect(world.content(Self.target) == older)
         #expect(!world.words(since: before).contains { $0.hasPrefix("posix") })
-        #expect(world.log.notices.contains(SFTPQuirk.posixRename.meaning.description))
+        #expect(world.notices.contains(SFTPQuirk.posixRename.meaning.description))
     }
 
     @Test(
@@ -139,7 +139,7 @@ import Transfers
         let before = world.server.words.count
         #expect(try await world.destination.replaceFile("/other", with: Self.temporary) == .refused(failure))
         #expect(world.server.words.count == before)
-        #expect(world.log.notices.filter { $0 == SFTPQuirk.renaming.meaning.description }.count == 1)
+        #expect(world.notices.filter { $0 == SFTPQuirk.renaming.meaning.description }.count == 1)
     }
 
     @Test func olderFileThatMayNotBeRemovedStays() async throws {
@@ -251,7 +251,7 @@ import Transfers
         #expect(world.words(since: before).prefix(2) == ["LSTAT \(Self.temporary)", "OPEN \(Self.temporary)"])
         await expectRemoteFailure(.alreadyExists) { _ = try await world.destination.createFile(Self.temporary) }
         #expect(world.content(Self.temporary) == bytes)
-        #expect(world.log.notices == [SFTPQuirk.exclusiveOpen.meaning.description])
+        #expect(world.notices == [SFTPQuirk.exclusiveOpen.meaning.description])
     }
 
     @Test(arguments: [SFTPStatus.permissionDenied, .failure])
@@ -289,7 +289,7 @@ import Transfers
         #expect(try await world.deliver(older) == .done)
         #expect(world.content(Self.target) == older)
         #expect(!world.words(since: before).contains { $0.hasPrefix(request) })
-        #expect(world.log.notices.count == refusals.count)
+        #expect(world.notices.count == refusals.count)
     }
 
     @Test func brokenDiskIsNoRefusalOfSync() async throws {
@@ -396,29 +396,5 @@ extension SFTPDestination {
         server.change { $0.holdsAnswers = false }
         await server.release()
         try await removeFile(path)
-    }
-}
-
-/// Keeps the messages of level notice.
-private final class NoticeLog: LogHandler {
-    private let kept = Mutex<[String]>([])
-
-    var notices: [String] { kept.withLock { $0 } }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    var logLevel: Logger.Level {
-        get { .trace }
-        set {}
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        if event.level == .notice { kept.withLock { $0.append(event.message.description) } }
     }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import Logging
-import Synchronization
 import TestKit
 import Testing
 
@@ -63,16 +62,15 @@ import Testing
     @Test func unsetHostKeyWarnsOnceWithTheLineToSet() async throws {
         var fixture = try TransportFixture.shared()
         fixture.configuration.hostKeys = .unset
-        let lines = LogLines()
-        let logger = Logger(label: "test") { _ in lines }
-        try await fixture.withChannel(logger: logger) { _, _ in }
-        let warnings = lines.all.filter { $0.hasPrefix("warning") }
+        let log = LogRecorder()
+        try await fixture.withChannel(logger: log.logger()) { _, _ in }
+        let warnings = log.lines(.warning)
         #expect(warnings.count == 1)
-        #expect(warnings.first?.contains("SFTP_HOST_KEY=\(fixture.server.hostKey)") == true)
+        #expect(warnings.first?.description.contains("SFTP_HOST_KEY=\(fixture.server.hostKey)") == true)
 
         fixture.configuration.hostKeys = try HostKeyPolicy(parsing: fixture.server.hostKey)
-        try await fixture.withChannel(logger: logger) { _, _ in }
-        #expect(lines.all.filter { $0.hasPrefix("warning") }.count == 1)
+        try await fixture.withChannel(logger: log.logger()) { _, _ in }
+        #expect(log.lines(.warning).count == 1)
     }
 }
 
@@ -84,28 +82,5 @@ func eventually(_ condition: () async throws -> Bool) async throws {
             throw SFTPError(.operation, .timeout, "a condition never came true")
         }
         try await Task.sleep(for: .milliseconds(5))
-    }
-}
-
-/// Keeps what is logged.
-final class LogLines: LogHandler {
-    private let lines = Mutex<[String]>([])
-    var all: [String] { lines.withLock { $0 } }
-
-    var logLevel: Logger.Level {
-        get { .trace }
-        set {}
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        lines.withLock { $0.append("\(event.level): \(event.message) \(event.metadata ?? [:])") }
     }
 }
