@@ -202,15 +202,9 @@ final class SFTPDestination: RemoteDestination {
 
     // MARK: Looking
 
-    private enum Standing {
-        case nothing, something, directory
-        /// The server does not tell.
-        case unknown
-    }
-
     /// What stands in the way of a rename that was refused.
     /// - Throws: `.notFound` when it is the file to be renamed that is missing.
-    private func obstacle(at target: RemotePath, for path: RemotePath) async throws(RemoteFailure) -> Standing {
+    private func obstacle(at target: RemotePath, for path: RemotePath) async throws(RemoteFailure) -> SFTPStanding {
         let flight = client.submit([.lstat(path.bytes), .lstat(target.bytes)])
         if try await standing(flight, 0) == .nothing {
             throw RemoteFailure(.notFound, "RENAME \(path) to \(target): the file is gone")
@@ -218,17 +212,16 @@ final class SFTPDestination: RemoteDestination {
         return try await standing(flight, 1)
     }
 
-    private func stands(at path: RemotePath) async throws(RemoteFailure) -> Standing {
+    private func stands(at path: RemotePath) async throws(RemoteFailure) -> SFTPStanding {
         let standing = try await standing(client.submit([.lstat(path.bytes)]), 0)
         return standing == .directory ? .something : standing
     }
 
-    private func standing(_ flight: SFTPFlight, _ item: Int) async throws(RemoteFailure) -> Standing {
+    private func standing(_ flight: SFTPFlight, _ item: Int) async throws(RemoteFailure) -> SFTPStanding {
         do {
-            return try await flight.attributes(item).kind == .directory ? .directory : .something
+            return try await flight.standing(item)
         } catch {
-            guard case .status(let status) = error.reason else { throw RemoteFailure(error) }
-            return status == .noSuchFile ? .nothing : .unknown
+            throw RemoteFailure(error)
         }
     }
 

@@ -162,40 +162,27 @@ final class SFTPFileReader: RemoteFileReader {
         let move = SFTPRequest.rename(path.bytes, to: target.bytes)
         let existing = SFTPError(
             .operation, .status(.fileAlreadyExists), "\(move): something stands there, and RENAME does not replace it")
-        let first = try await look(before, [path, target])
-        if first[1] == true {
-            guard first[0] != false else { throw gone(move) }
-            throw existing
-        }
+        let first = try await look(before, at: target)
+        if first.target.isThere { throw first.own == .nothing ? gone(move) : existing }
         let flight = submitMove([], move, to: target, settingTime: time)
         do {
             _ = try await flight.reply(0)
         } catch {
             // Servers say that the target exists with a code of its own, or only that it failed.
             guard error.reason == .status(.failure) || error.reason == .status(.fileAlreadyExists) else { throw error }
-            let second = try await look([], [path, target])
-            guard second[0] != false else { throw gone(move) }
-            throw second[1] == true ? existing : error
+            let second = try await look([], at: target)
+            guard second.own != .nothing else { throw gone(move) }
+            throw second.target.isThere ? existing : error
         }
         return try await whatArrived(flight, behind: 0)
     }
 
-    /// Whether something is at each of the paths; nil where the server does not tell.
+    /// What stands at the file's own path and at the target.
     private func look(
-        _ before: [SFTPRequest], _ paths: [RemotePath]
-    ) async throws(SFTPError) -> [Bool?] {
-        let flight = files.client.submit(before + paths.map { .lstat($0.bytes) })
-        var found: [Bool?] = []
-        for item in paths.indices {
-            do {
-                _ = try await flight.reply(before.count + item)
-                found.append(true)
-            } catch {
-                guard case .status(let status) = error.reason else { throw error }
-                found.append(status == .noSuchFile ? false : nil)
-            }
-        }
-        return found
+        _ before: [SFTPRequest], at target: RemotePath
+    ) async throws(SFTPError) -> (own: SFTPStanding, target: SFTPStanding) {
+        let flight = files.client.submit(before + [.lstat(path.bytes), .lstat(target.bytes)])
+        return (try await flight.standing(before.count), try await flight.standing(before.count + 1))
     }
 
     private func gone(_ move: SFTPRequest) -> SFTPError {
