@@ -18,8 +18,9 @@
 ///   looks at what is in `.done`, as on any server.
 ///
 /// Ours that stays gets a new time: another pull that has read it then puts it back, or an older version that this one
-/// has stored after a newer one would remain the current object. So every file at its place is moved or stays. As on a server that replaces, one that another pull has just moved is
-/// replaced by ours where the partner has put a newer one at its place; where he has not, it is put back.
+/// has stored after a newer one would remain the current object. So every file at its place is moved or stays. As on a
+/// server that replaces, one that another pull has just moved is replaced by ours where the partner has put a newer one
+/// at its place; where he has not, it is put back.
 ///
 /// When the run ends between two steps, the older file keeps its name of ours. Its content is in the store; no run
 /// pulls it, and the purge removes it when its retention is over. Were it another pull's file, and a version that this

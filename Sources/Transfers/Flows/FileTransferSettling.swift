@@ -7,8 +7,8 @@
 /// - A reads version 1. The partner replaces it by version 2. B reads and stores version 2. A stores version 1.
 /// - If A moves first, it moves version 2, sees that this is not what it read, and puts it back. The move has set the
 ///   file's time, and it gets still another one: when B now moves the same file, its look shows a time that it did not
-///   read, so B puts it back as well, and the next run stores version 2 again. Had A restored the time, B would have been content
-///   and the older object would have stayed.
+///   read, so B puts it back as well, and the next run stores version 2 again. Had A restored the time, B would have
+///   been content and the older object would have stayed.
 /// - If B moves first, A finds its file gone. What it finds in `.done` is not exactly what it read (the time is that
 ///   of the move), so it puts that back: the next run stores it again.
 ///

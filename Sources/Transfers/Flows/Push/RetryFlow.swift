@@ -247,7 +247,7 @@ public struct RetryFlow: Sendable {
         _ request: PushRequest, _ failure: PushFailure, of held: inout HeldMessage, _ ledger: PushLedger
     ) async {
         if held.touched.contains(request.address) {
-            await replace(request, .failed(failure.sendingAgain(true)), in: &held, ledger)
+            await replace(request, .failed(failure), in: &held, ledger)
         } else {
             held.hasFailed = true
         }
@@ -272,16 +272,15 @@ public struct RetryFlow: Sendable {
             let failure = PushFailure(.connection, "\(request.key): the run ended after it had touched the file")
             await fail(request, failure, of: &held, ledger)
         }
-        let (message, receivedAtUptimeSeconds) = (held.message, held.receivedAtUptimeSeconds)
-        let (hasFailed, isDone) = (held.hasFailed, held.left.isEmpty)
+        let (ended, message) = (held, held.message)
         // Also when the task is cancelled: the queue knows the deadline.
         await Task {
-            if hasFailed {
+            if ended.hasFailed {
                 // If it cannot be hidden it comes again sooner, that is all.
                 await hide(
-                    message, receivedAtUptimeSeconds: receivedAtUptimeSeconds,
+                    message, receivedAtUptimeSeconds: ended.receivedAtUptimeSeconds,
                     forSeconds: RetryBackOff.seconds(afterReceives: message.receiveCount))
-            } else if isDone {
+            } else if ended.left.isEmpty {
                 for failure in await queue.delete([message]).values {
                     ledger.warning("a message is done and could not be removed, so it comes again", because: failure)
                 }
