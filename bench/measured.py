@@ -1,6 +1,7 @@
 """What the measurements of one function have in common: the function as Lambda starts it, what it uses, and the far end
 of the link."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -10,7 +11,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "local"))
 
-from standins import unpack  # noqa: E402
+from runtime_api import RuntimeAPI  # noqa: E402
+from runtime_api_emulator.sandbox import Configuration  # noqa: E402
+from standins import StandIn, unpack  # noqa: E402
 
 TIMEOUT_SECONDS = 600
 PIECE_BYTES = 1 << 20
@@ -25,6 +28,48 @@ def write_random(path, size, generator, digest):
             file.write(piece)
             digest.update(piece)
             left -= len(piece)
+
+
+class Stage:
+    """The partner's server over `work`/tree, at the far end, and a lean S3."""
+
+    def __init__(self, work, *s3_options):
+        self.work = work
+        self.s3_options = s3_options
+
+    def __enter__(self):
+        prefix, address = far_side()
+        with contextlib.ExitStack() as started:
+            self.sshd = started.enter_context(
+                StandIn(
+                    "sshd", "--root", self.work / "tree", "--address", address, log=self.work / "sshd.log",
+                    prefix=prefix))
+            self.s3 = started.enter_context(StandIn("lean_s3.py", *self.s3_options, log=self.work / "s3.log"))
+            self.started = started.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.started.close()
+
+    def function(self, options, **settings):
+        """The function as Lambda starts it, with the settings of this stage and these."""
+        task_root, command = program(options.function, self.work)
+        environment = {
+            "SFTP_HOST": self.sshd["host"], "SFTP_PORT": self.sshd["port"], "SFTP_USER": self.sshd["user"],
+            "SFTP_PRIVATE_KEY": pathlib.Path(self.sshd["privateKey"]).read_text(),
+            "SFTP_HOST_KEY": self.sshd["hostKey"], "AWS_ENDPOINT_URL": self.s3["endpoint"],
+            "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", **settings,
+        }
+        return RuntimeAPI(
+            Configuration(
+                task_root=task_root, command=command, environment=environment,
+                log_path=str(self.work / "function.log"), memory_size=options.memory_mb))
+
+    def function_log(self):
+        return (self.work / "function.log").read_text()
+
+    def count_connections(self):
+        return len(re.findall(r"Accepted publickey", (self.work / "sshd.log").read_text()))
 
 
 def program(function, work):
@@ -55,6 +100,10 @@ def resources():
     return {
         "cpuSeconds": round((int(fields[11]) + int(fields[12])) / ticks, 2), "peakResidentMiB": round(int(peak) / 1024, 1),
     }
+
+
+def round_trip_milliseconds():
+    return float(os.environ.get("LINK_RTT_MS", 0))
 
 
 def far_side():

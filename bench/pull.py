@@ -11,7 +11,6 @@ the server stands at the far end of bench/link.py. The whole run needs root for 
 import argparse
 import hashlib
 import json
-import os
 import pathlib
 import random
 import re
@@ -22,11 +21,7 @@ import time
 import urllib.parse
 import urllib.request
 
-# First: it finds what is in local/.
-from measured import ROOT, TIMEOUT_SECONDS, enter_link, far_side, program, resources, write_random
-from runtime_api import RuntimeAPI
-from runtime_api_emulator.sandbox import Configuration
-from standins import StandIn
+from measured import ROOT, TIMEOUT_SECONDS, Stage, enter_link, resources, round_trip_milliseconds, write_random
 
 
 def make_tree(folder, count, size):
@@ -60,33 +55,19 @@ def run(options):
     try:
         source = work / "tree" / "in"
         hashes = make_tree(source, options.files, options.bytes)
-        prefix, address = far_side()
-        sshd_log, function_log = work / "sshd.log", work / "function.log"
-        with StandIn("sshd", "--root", work / "tree", "--address", address, log=sshd_log, prefix=prefix) as sshd, StandIn(
-            "lean_s3.py", log=work / "s3.log"
-        ) as s3:
-            task_root, command = program(options.function, work)
-            environment = {
-                "SFTP_HOST": sshd["host"], "SFTP_PORT": sshd["port"], "SFTP_USER": sshd["user"],
-                "SFTP_PRIVATE_KEY": pathlib.Path(sshd["privateKey"]).read_text(),
-                "SFTP_HOST_KEY": sshd["hostKey"], "SFTP_SOURCE_DIR": "in", "SFTP_TARGET_S3_BUCKET": "bucket",
-                "AWS_ENDPOINT_URL": s3["endpoint"], "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench",
-            }
-            configuration = Configuration(
-                task_root=task_root, command=command, environment=environment, log_path=str(function_log),
-                memory_size=options.memory_mb)
-            with RuntimeAPI(configuration) as api:
+        with Stage(work) as stage:
+            with stage.function(options, SFTP_SOURCE_DIR="in", SFTP_TARGET_S3_BUCKET="bucket") as api:
                 start = time.monotonic()
                 result = api.invoke(b"{}", timeout_seconds=TIMEOUT_SECONDS)
                 seconds = time.monotonic() - start
                 if result.function_error:
-                    sys.exit(f"the pull failed: {result.payload}\n{function_log.read_text()[-4000:]}")
+                    sys.exit(f"the pull failed: {result.payload}\n{stage.function_log()[-4000:]}")
                 usage = resources()
-            receipts = dict(re.findall(r'"key":"([^"]+)".*?"sha256":"([0-9a-f]{64})"', function_log.read_text()))
-            check(s3["endpoint"], hashes, source, options.bytes, receipts)
-            connections = len(re.findall(r"Accepted publickey", sshd_log.read_text()))
+            receipts = dict(re.findall(r'"key":"([^"]+)".*?"sha256":"([0-9a-f]{64})"', stage.function_log()))
+            check(stage.s3["endpoint"], hashes, source, options.bytes, receipts)
+            connections = stage.count_connections()
         return {
-            "files": options.files, "bytes": options.bytes, "rttMilliseconds": float(os.environ.get("LINK_RTT_MS", 0)),
+            "files": options.files, "bytes": options.bytes, "rttMilliseconds": round_trip_milliseconds(),
             "seconds": round(seconds, 3), **usage, "sshConnections": connections, "verified": True,
         }
     finally:

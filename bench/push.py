@@ -12,10 +12,8 @@ With --rtt-ms the server stands at the far end of bench/link.py, which needs roo
 import argparse
 import hashlib
 import json
-import os
 import pathlib
 import random
-import re
 import shutil
 import statistics
 import sys
@@ -23,11 +21,7 @@ import tempfile
 import time
 import urllib.request
 
-# First: it finds what is in local/.
-from measured import PIECE_BYTES, ROOT, TIMEOUT_SECONDS, enter_link, far_side, program, resources, write_random
-from runtime_api import RuntimeAPI
-from runtime_api_emulator.sandbox import Configuration
-from standins import StandIn
+from measured import PIECE_BYTES, ROOT, TIMEOUT_SECONDS, Stage, enter_link, resources, round_trip_milliseconds, write_random
 
 
 def upload(endpoint, work, count, size):
@@ -71,38 +65,25 @@ def run(options):
     try:
         target = work / "tree" / "out"
         target.mkdir(parents=True)
-        prefix, address = far_side()
-        sshd_log, function_log = work / "sshd.log", work / "function.log"
-        with StandIn("sshd", "--root", work / "tree", "--address", address, log=sshd_log, prefix=prefix) as sshd, StandIn(
-            "lean_s3.py", "--keep", log=work / "s3.log"
-        ) as s3:
-            hashes = upload(s3["endpoint"], work, options.objects, options.bytes)
-            task_root, command = program(options.function, work)
-            environment = {
-                "SFTP_HOST": sshd["host"], "SFTP_PORT": sshd["port"], "SFTP_USER": sshd["user"],
-                "SFTP_PRIVATE_KEY": pathlib.Path(sshd["privateKey"]).read_text(),
-                "SFTP_HOST_KEY": sshd["hostKey"], "SFTP_TARGET_DIR": "out",
-                "SFTP_RETRY_QUEUE_NAME": f"{s3['endpoint']}/000000000000/unused",
-                "AWS_ENDPOINT_URL": s3["endpoint"], "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench",
-            }
-            configuration = Configuration(
-                task_root=task_root, command=command, environment=environment, log_path=str(function_log),
-                memory_size=options.memory_mb)
+        with Stage(work, "--keep") as stage:
+            endpoint = stage.s3["endpoint"]
+            hashes = upload(endpoint, work, options.objects, options.bytes)
             seconds = []
-            with RuntimeAPI(configuration) as api:
+            queue = f"{endpoint}/000000000000/unused"
+            with stage.function(options, SFTP_TARGET_DIR="out", SFTP_RETRY_QUEUE_NAME=queue) as api:
                 for key in hashes:
                     start = time.monotonic()
                     result = api.invoke(event(key), timeout_seconds=TIMEOUT_SECONDS)
                     seconds.append(time.monotonic() - start)
                     if result.function_error or json.loads(result.payload)["delivered"] != 1:
-                        sys.exit(f"the push failed: {result.payload}\n{function_log.read_text()[-4000:]}")
+                        sys.exit(f"the push failed: {result.payload}\n{stage.function_log()[-4000:]}")
                 usage = resources()
-            check(s3["endpoint"], hashes, target)
-            connections = len(re.findall(r"Accepted publickey", sshd_log.read_text()))
+            check(endpoint, hashes, target)
+            connections = stage.count_connections()
         others = round(statistics.median(seconds[1:]), 3) if len(seconds) > 1 else None
         return {
             "objects": options.objects, "bytes": options.bytes,
-            "rttMilliseconds": float(os.environ.get("LINK_RTT_MS", 0)), "seconds": round(sum(seconds), 3),
+            "rttMilliseconds": round_trip_milliseconds(), "seconds": round(sum(seconds), 3),
             "firstSeconds": round(seconds[0], 3), "medianOfOthersSeconds": others, **usage,
             "sshConnections": connections, "verified": True,
         }
