@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A small S3 that keeps up: for measurements and for big files, where moto would be what is measured.
+"""A small S3 that keeps up, with an SQS on the same port (lean_sqs.py): for measurements and for big files, where moto
+would be what is measured.
 
 It takes PutObject, GetObject (one range), HeadObject, DeleteObject, CopyObject of an object onto itself, multipart
 uploads and ListObjectsV2 with path-style addresses, hashes every body as it arrives and refuses one that does not match
@@ -7,7 +8,8 @@ its signed SHA-256 or its checksum header. `If-Match` and `x-amz-copy-source-if-
 signatures: local/aws.py does. Bodies are kept only with --keep; otherwise the size and the SHA-256 are, so that
 gigabytes cost no memory.
 
-Contract: see Tests/TestKit/StandIn.swift. Ready line: {"endpoint": …}. Counters: GET /_counters.
+Contract: see Tests/TestKit/StandIn.swift. Ready line: {"endpoint": …}. Counters: GET /_counters. All objects with their
+sizes, hashes and metadata: GET /_objects.
 """
 
 import argparse
@@ -25,6 +27,8 @@ import urllib.parse
 from email.utils import formatdate
 from xml.sax.saxutils import escape
 
+from lean_sqs import Queues
+
 XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 HEAD_LIMIT_BYTES = 64 * 1024
@@ -38,6 +42,7 @@ class Store:
         self.keep_bodies = keep_bodies
         self.objects = {}
         self.uploads = {}
+        self.queues = Queues()
         self.counters = {"connections": 0, "requests": 0, "bytes": 0}
         self.next_upload = 0
 
@@ -123,6 +128,14 @@ class Connection(asyncio.BufferedProtocol):
         body, self.request, self.body = self.body, None, None
         self.store.counters["requests"] += 1
         self.store.counters["bytes"] += body.length
+        if headers.get("x-amz-target", "").startswith("AmazonSQS."):
+            endpoint = f"http://{headers['host']}"
+            *answer, wait_seconds = self.store.queues.answer(endpoint, headers["x-amz-target"], body.joined())
+            if wait_seconds:
+                asyncio.get_running_loop().call_later(wait_seconds, self.reply, method, *answer)
+            else:
+                self.reply(method, *answer)
+            return
         path, _, query = target.partition("?")
         names = urllib.parse.unquote(path).lstrip("/").split("/", 1)
         bucket, key = names[0], names[1] if len(names) > 1 else ""
@@ -182,6 +195,8 @@ def answer_to(store, method, bucket, key, query, headers, body):
     """(status, headers, content) for one request."""
     if bucket == "_counters":
         return 200, {"Content-Type": "application/json"}, json.dumps(store.counters).encode()
+    if bucket == "_objects":
+        return 200, {"Content-Type": "application/json"}, json.dumps(everything(store)).encode()
     if not key:
         return listing(store, bucket, query) if method == "GET" else (200, {}, b"")
     name = (bucket, key)
@@ -207,6 +222,17 @@ def answer_to(store, method, bucket, key, query, headers, body):
         store.objects.pop(name, None)
         return 204, {}, b""
     return read(store, name, method, headers)
+
+
+def everything(store):
+    """Every object, for checks."""
+    return [
+        {
+            "bucket": bucket, "key": key, "length": entry["length"], "sha256": entry["sha256"],
+            "metadata": entry["metadata"], "parts": entry.get("parts"),
+        }
+        for (bucket, key), entry in store.objects.items()
+    ]
 
 
 def stored(headers, sha256, length, content):

@@ -86,11 +86,12 @@ class Invocation:
 class Result:
     """What became of an invocation; `function_error` is None or the value of X-Amz-Function-Error."""
 
-    def __init__(self, payload, function_error=None, log=b"", request_id=""):
+    def __init__(self, payload, function_error=None, log=b"", request_id="", seconds=None):
         self.payload = payload
         self.function_error = function_error
         self.log = log
         self.request_id = request_id
+        self.seconds = seconds  # From when the function fetched it; None if it never did.
 
 
 class Engine:
@@ -114,6 +115,8 @@ class Engine:
         """A new execution environment: nothing has called the Runtime API yet."""
         self.waiter = None
         self.initialized = False
+        self.init_seconds = None  # From the start of the process to its first `next`.
+        self.started = time.monotonic()
         self.init_error = None
         self.init_timer = None
 
@@ -160,7 +163,8 @@ class Engine:
             self.current = None
             self.last_request_id = invocation.request_id
         if not invocation.result.done():
-            invocation.result.set_result(Result(payload, function_error, log, invocation.request_id))
+            seconds = time.monotonic() - invocation.fetched if invocation.fetched else None
+            invocation.result.set_result(Result(payload, function_error, log, invocation.request_id, seconds))
 
     def fail(self, invocation, error_type, message):
         text = f"RequestId: {invocation.request_id} Error: {message}"
@@ -282,7 +286,9 @@ class Engine:
             return error(fault["status"], "Fault", "answered on demand")
         if self.init_error is not None:
             return invalid_transition("RuntimeInitError", "Ready")
-        self.initialized = True
+        if not self.initialized:
+            self.initialized = True
+            self.init_seconds = time.monotonic() - self.started
         if self.init_timer:
             self.init_timer.cancel()
         invocation = self.current  # Not answered yet: whoever asks again gets it again.
