@@ -98,6 +98,8 @@ class FunctionTests(unittest.TestCase):
             own = invocations[f"{name}Invocation"]
             self.assertEqual((own["MaximumRetryAttempts"], own["MaximumEventAgeInSeconds"]), (0, 300))
             self.assertEqual(own["FunctionName"], f"<{name}LambdaFunction>")
+            (target,) = BOTH.resources[f"{name}Schedule"]["Properties"]["Targets"]
+            self.assertEqual(target.get("RetryPolicy"), {"MaximumEventAgeInSeconds": 300})
             self.assertEqual(BOTH.resources[f"{name}LambdaFunction"]["Properties"]["ReservedConcurrentExecutions"], "1")
         push = invocations["PushInvocation"]
         self.assertEqual(push["DestinationConfig"], {"OnFailure": {"Destination": "<RetryQueue.Arn>"}})
