@@ -1,9 +1,15 @@
 """What the pages of docs/ say of the deployment."""
 
+import json
 import re
+import shlex
+import shutil
+import subprocess
 import unittest
 
+import botocore.session
 import yaml
+from botocore import xform_name
 from flows import functions
 from serverless_file import FLOWS, ROOT, Service, Stack, load
 
@@ -11,6 +17,12 @@ DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text()
 # The properties by which AWS knows a resource in an account and region, or, of buckets, in the world.
 NAMES = {
     "AlarmName", "BucketName", "DashboardName", "FunctionName", "LogGroupName", "Name", "QueueName", "TopicName",
+}
+# AWS CLI Command Reference, "Global options"; of commands that are no operations of AWS, those options that we use.
+OF_THE_CLI = {"region", "query", "output", "cli-binary-format", "cli-read-timeout"}
+MADE_BY_THE_CLI = {
+    ("s3", "cp"): set(), ("logs", "tail"): {"since", "follow"},
+    ("cloudformation", "deploy"): {"template-file", "stack-name", "parameter-overrides"},
 }
 
 
@@ -58,12 +70,83 @@ class DocumentTests(unittest.TestCase):
             stack = Stack(Service(stage, stage_parameters=own).template())
             self.assertTrue(functions(stack))
             names.append({
-                (resource["Type"], value)
-                for resource in stack.resources.values()
-                for key, value in resource["Properties"].items()
-                if key in NAMES and isinstance(value, str) and not value.startswith("<")
+                (resource["Type"], value) for resource in stack.resources.values() for value in named(resource)
             })
         self.assertFalse(names[0] & names[1])
+
+    def test_the_commands_of_the_docs_are_commands_of_aws(self):
+        """Operations, options, and names of what a flow makes. Each says its region: some users have no default one."""
+        clients = botocore.session.get_session()
+        seen = 0
+        for command in aws_commands():
+            with self.subTest(" ".join(command)):
+                service, operation, *rest = command
+                options = {word.removeprefix("--") for word in rest if word.startswith("--")}
+                self.assertIn("region", options)
+                seen += 1
+                options -= OF_THE_CLI
+                if (service, operation) in MADE_BY_THE_CLI:
+                    self.assertLessEqual(options, MADE_BY_THE_CLI[service, operation])
+                    continue
+                model = clients.get_service_model("s3" if service == "s3api" else service)
+                known = {xform_name(name, "-"): name for name in model.operation_names}
+                self.assertIn(operation, known)
+                shape = model.operation_model(known[operation]).input_shape
+                members = {xform_name(name, "-"): name for name in shape.members}
+                self.assertLessEqual(options, set(members))
+                self.assertLessEqual(set(shape.required_members), {members[option] for option in options})
+        self.assertGreater(seen, 15)
+
+    def test_names_in_the_commands_are_those_of_the_flow(self):
+        """Or else a reader copies a command that finds nothing."""
+        stack = Stack(Service("acme", given=FLOWS["both"]).template())
+        names = {value for resource in stack.resources.values() for value in named(resource)}
+        names |= {"sftp-lambda-acme", "sftp-lambda-vpc"}
+        for command in aws_commands():
+            for word in command:
+                for name in re.findall(r"(?:/aws/lambda/)?sftp-lambda-[\w-]+", word):
+                    self.assertIn(name, names, " ".join(command))
+
+    @unittest.skipUnless(shutil.which("jq"), "there is no jq")
+    def test_switching_events_on_keeps_the_notifications_that_are_there(self):
+        """And does so for a bucket without any, of which the AWS CLI prints nothing."""
+        (program,) = re.findall(r"jq (--slurp )?'([^']+)' >notifications.json", DEPLOY_PAGE)
+        command = ["jq", *program[0].split(), program[1]]
+        for before in ({}, {"QueueConfigurations": [{"Id": "x"}]}):
+            text = json.dumps(before) if before else ""
+            after = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+            self.assertEqual(json.loads(after or "null"), {**before, "EventBridgeConfiguration": {}})
+
+    def test_the_dockerfile_runs_the_steps_of_make_package(self):
+        make = (ROOT / "Makefile").read_text()
+        steps, target = [], "package"
+        while target:
+            before, commands = re.search(rf"^{target}:(.*?)(?: ##.*)?\n((?:\t.*\n)+)", make, re.M).groups()
+            steps[:0] = [line.strip().removeprefix("@") for line in commands.splitlines()]
+            target = before.strip()
+        self.assertEqual(len(steps), 3)
+        self.assertEqual(re.findall(r"^RUN (.*)", (ROOT / "Dockerfile").read_text(), re.M), steps)
+
+
+def named(resource):
+    """The names that a resource is known by."""
+    return {
+        value for key, value in resource["Properties"].items()
+        if key in NAMES and isinstance(value, str) and not value.startswith("<")
+    }
+
+
+def aws_commands():
+    """The commands of the AWS CLI in the blocks of shell of the pages, each as its words, without `aws`."""
+    for name in ("README.md", "docs/deploy.md", "docs/operate.md"):
+        for block in re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / name).read_text(), re.S | re.M):
+            for line in block.replace("\\\n", " ").splitlines():
+                lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+                lexer.whitespace_split = True
+                words = list(lexer)
+                for start in (index for index, word in enumerate(words) if word == "aws"):
+                    others = (index for index in range(start, len(words)) if set(words[index]) <= set("|;<>()&"))
+                    yield words[start + 1:next(others, None)]
 
 
 if __name__ == "__main__":
