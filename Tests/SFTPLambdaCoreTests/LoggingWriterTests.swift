@@ -152,6 +152,20 @@ private final class TestPipe: Sendable {
         return pipe.available().split(separator: "\n").map(String.init)
     }
 
+    /// Lambda drops what is less urgent than its own setting, which AWS_LAMBDA_LOG_LEVEL repeats; metrics are to pass.
+    @Test(arguments: [
+        (Logger.Level.trace, "INFO"), (.info, "INFO"), (.warning, "WARN"), (.error, "ERROR"), (.critical, "FATAL"),
+    ])
+    func metricsAreAsUrgentAsALineMustBeToPass(level: Logger.Level, name: String) throws {
+        let lines = try logged(LogOptions(level: level)) { output in
+            var metrics = EmbeddedMetrics(namespace: "N")
+            metrics.add("FilesTransferred", 1)
+            output.write(metrics)
+        }
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains(#""level":"\#(name)""#) == true)
+    }
+
     @Test func metadataOfHandlerProviderAndEventAreMergedInThatOrder() throws {
         let lines = try logged { output in
             let provider = Logger.MetadataProvider { ["b": "provider", "c": "provider"] }

@@ -1,3 +1,5 @@
+import Logging
+
 /// Numbers for CloudWatch Metrics, sent as log lines that CloudWatch Logs recognises (Amazon CloudWatch User Guide,
 /// "Specification: Embedded metric format").
 public struct EmbeddedMetrics: Sendable, Hashable {
@@ -91,16 +93,16 @@ public struct EmbeddedMetrics: Sendable, Hashable {
         add(name, Double(value), unit)
     }
 
-    /// The log lines: none without metrics.
-    func lines(epochMilliseconds: Int64) -> [[UInt8]] {
+    /// The log lines, said to be of `level`: none without metrics.
+    func lines(epochMilliseconds: Int64, level: Logger.Level = .info) -> [[UInt8]] {
         stride(from: 0, to: metrics.count, by: Self.maximumMetricsPerLine).map { start in
-            line(metrics[start..<min(start + Self.maximumMetricsPerLine, metrics.count)], epochMilliseconds)
+            line(metrics[start..<min(start + Self.maximumMetricsPerLine, metrics.count)], epochMilliseconds, level)
         }
     }
 
     /// One document. `level` and `timestamp` are there because Lambda, when it filters by level, looks for them in
     /// every JSON line.
-    private func line(_ metrics: ArraySlice<Metric>, _ epochMilliseconds: Int64) -> [UInt8] {
+    private func line(_ metrics: ArraySlice<Metric>, _ epochMilliseconds: Int64, _ level: Logger.Level) -> [UInt8] {
         var line = JSONText(maximumStringBytes: Self.maximumPropertyBytes)
         line.append(raw: #"{"_aws":{"Timestamp":"#)
         line.append(number: String(epochMilliseconds))
@@ -122,7 +124,7 @@ public struct EmbeddedMetrics: Sendable, Hashable {
         }
         line.append(raw: "]}]}")
         let texts =
-            [("timestamp", Timestamp.rfc3339(epochMilliseconds: epochMilliseconds)), ("level", "INFO")]
+            [("timestamp", Timestamp.rfc3339(epochMilliseconds: epochMilliseconds)), ("level", level.lambdaName)]
             + dimensions.map { ($0.name, $0.value) } + writtenProperties
         for (name, text) in texts {
             line.append(name: name)

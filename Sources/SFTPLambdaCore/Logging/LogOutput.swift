@@ -25,10 +25,12 @@ public struct LogOutput: Sendable {
     }
 
     /// Writes metrics, where something reads them (`LogOptions.writesMetrics`). They are JSON in the text form too:
-    /// CloudWatch knows no other.
+    /// CloudWatch knows no other. Lambda filters them by level like any line (Lambda Developer Guide, "Log-level
+    /// filtering"), so they are said to be as urgent as a line must be to pass.
     public func write(_ metrics: EmbeddedMetrics) {
         guard options.writesMetrics else { return }
-        for line in metrics.lines(epochMilliseconds: epochMilliseconds()) { writer.write(line) }
+        let level = max(options.level, .info)
+        for line in metrics.lines(epochMilliseconds: epochMilliseconds(), level: level) { writer.write(line) }
     }
 
     func write(level: Logger.Level, message: String, label: String, metadata: Logger.Metadata) {
