@@ -1,5 +1,7 @@
 """What the pages of docs/ say of the deployment."""
 
+import importlib.machinery
+import importlib.util
 import json
 import re
 import shlex
@@ -8,9 +10,10 @@ import subprocess
 import unittest
 
 import botocore.session
+import code_facts
 import yaml
 from botocore import xform_name
-from flows import functions
+from flows import STACKS, functions
 from serverless_file import FLOWS, ROOT, Service, Stack, load
 
 DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -59,6 +62,24 @@ class DocumentTests(unittest.TestCase):
             for name in told:
                 name = re.sub("^push(Retry)? finished$", r"\\(function.rawValue) finished", name)
                 self.assertIn(f'"{name}"', sources)
+
+    def test_the_cost_is_that_of_what_is_deployed(self):
+        loader = importlib.machinery.SourceFileLoader("cost", str(ROOT / "scripts" / "cost"))
+        cost = importlib.util.module_from_spec(importlib.util.spec_from_loader("cost", loader))
+        loader.exec_module(cost)
+        alarms = {
+            direction: len(STACKS[name].of_type("AWS::CloudWatch::Alarm"))
+            for direction, name in (("pull", "pull with a password"), ("push", "push, filtered"))
+        }
+        self.assertEqual(cost.ALARMS, alarms)
+        emitted = {function: len(names) for function, names in code_facts.metrics()[2].items()}
+        self.assertEqual(cost.METRICS, {"pull": emitted["pull"], "push": emitted["push"] + emitted["pushRetry"]})
+        parameters = load("serverless.yml")["params"]["default"]
+        for direction, schedule in (("pull", "pullSchedule"), ("push", "pushRetrySchedule")):
+            (minutes,) = re.findall(r"^rate\((\d+) minutes\)$", parameters[schedule])
+            self.assertEqual(cost.RUNS[direction] * int(minutes), cost.DAYS * 24 * 60)
+        self.assertEqual(cost.MEMORY * 1024, parameters["pushMemory"])
+        self.assertEqual(cost.MEMORY * 1024 * 2, parameters["pullMemory"])
 
     def test_two_flows_side_by_side_share_no_name(self):
         """The example of docs/deploy.md."""
