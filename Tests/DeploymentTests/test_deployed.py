@@ -32,12 +32,15 @@ AN_HOUR_AGO_SECONDS = 3600
 
 @unittest.skipUnless(ZIPS, "SFTP_LAMBDA_ZIPS names no folder with the zips")
 class DeployedTests(unittest.TestCase):
-    keys = {}
+    """The buckets that the stack makes; the source bucket notifies push itself."""
+
+    EXISTING_BUCKETS = {}
     # The statements of which moto compares the resources: those of S3. Of the other services it knows only the actions.
     CHECKED_RESOURCES = {"Objects", "MissingObjects"}
 
     @classmethod
     def setUpClass(cls):
+        cls.keys = {}
         cls.work = pathlib.Path(tempfile.mkdtemp(prefix="sftp-lambda-deployed-"))
         cls.addClassCleanup(shutil.rmtree, cls.work)
         os.environ.pop("AWS_PROFILE", None)  # boto3 would look for it.
@@ -73,8 +76,10 @@ class DeployedTests(unittest.TestCase):
         secrets.create_secret(Name="acme/without-host-key", SecretString=json.dumps(login))
         login["HostKey"] = cls.sshd["hostKey"]
         secrets.create_secret(Name="acme/login", SecretString=json.dumps(login))
+        for bucket in cls.EXISTING_BUCKETS.values():
+            cls.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": cls.aws["region"]})
         given = {
-            **BOTH, "host": cls.sshd["host"], "port": cls.sshd["port"], "secretId": "acme/login", "hostKey": "secret",
+            **BOTH, **cls.EXISTING_BUCKETS, "host": cls.sshd["host"], "port": cls.sshd["port"], "secretId": "acme/login", "hostKey": "secret",
         }
         cls.stack = Stack(Service(given=given).template())
         for name in ("pull", "push", "pushRetry"):
@@ -142,11 +147,15 @@ class DeployedTests(unittest.TestCase):
 
     def store(self, key, content):
         self.s3.put_object(Bucket=self.outputs["SourceBucketName"], Key=key, Body=content)
+        return self.event(self.outputs["SourceBucketName"], key)
+
+    def event(self, bucket, key):
+        """As S3 tells a function of it."""
         record = {
             "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": self.aws["region"],
             "eventName": "ObjectCreated:Put",
             "s3": {
-                "s3SchemaVersion": "1.0", "bucket": {"name": self.outputs["SourceBucketName"]},
+                "s3SchemaVersion": "1.0", "bucket": {"name": bucket},
                 "object": {"key": urllib.parse.quote_plus(key)},
             },
         }
@@ -223,6 +232,23 @@ class DeployedTests(unittest.TestCase):
             s3.put_object(Bucket=self.outputs["SourceBucketName"], Key="x", Body=b"x")
         self.assertEqual(refused.exception.response["Error"]["Code"], "AccessDenied")
         s3.put_object(Bucket=self.outputs["TargetBucketName"], Key="x", Body=b"x")
+
+
+class DeployedWithExistingBucketsTests(DeployedTests):
+    """The same with buckets that were there before; the source bucket sends its events to EventBridge."""
+
+    EXISTING_BUCKETS = {"sourceS3Bucket": "acme-files", "targetS3Bucket": "acme-inbox"}
+
+    def event(self, bucket, key):
+        """As EventBridge tells a function of it."""
+        detail = {"version": "0", "bucket": {"name": bucket}, "object": {"key": key}, "reason": "PutObject"}
+        return {
+            "version": "0", "source": "aws.s3", "detail-type": "Object Created", "region": self.aws["region"],
+            "resources": [f"arn:aws:s3:::{bucket}"], "detail": detail,
+        }
+
+    def test_the_stack_makes_no_bucket(self):
+        self.assertFalse({"SourceBucket", "TargetBucket"} & set(self.physical))
 
 
 if __name__ == "__main__":
