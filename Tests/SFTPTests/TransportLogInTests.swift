@@ -36,6 +36,19 @@ import Testing
         }
     }
 
+    /// With the libssh2 of `.deps`: asking whether the server knows the key would cost a round trip.
+    @Test(.enabled(if: SSHSession.signsWithSHA2)) func keySignsWithoutAskingWhetherItIsKnown() async throws {
+        for type in LocalSSHD.KeyType.allCases {
+            var options = LocalSSHD.Options()
+            options.clientKeyTypes = [type]
+            let fixture = try TransportFixture(options)
+            try await fixture.logIn()
+            #expect(fixture.server.log.contains("Accepted publickey"))
+            // That is how sshd calls it when it has said that it knows a key.
+            #expect(!fixture.server.log.contains("Postponed publickey"), "\(type)")
+        }
+    }
+
     @Test(.enabled(if: !SSHSession.signsWithSHA2)) func rsaKeyWithOldLibssh2SaysWhatItNeeds() async throws {
         var options = LocalSSHD.Options()
         options.clientKeyTypes = [.rsa]

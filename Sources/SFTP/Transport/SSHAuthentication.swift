@@ -206,4 +206,12 @@ extension SSHCredentials {
         }
         return key
     }
+
+    /// Whether a login has to know first which signatures the server takes, as it has to with an RSA key: what the
+    /// server says of them (RFC 8308, section 3.1) may come as late as its answer to the request for the service.
+    var needAlgorithmsOfServer: Bool {
+        // A key that cannot be used is named when it is to be used.
+        guard privateKey != nil, let key = try? usableKey() else { return false }
+        return key.keyType == nil || key.keyType == "ssh-rsa"
+    }
 }

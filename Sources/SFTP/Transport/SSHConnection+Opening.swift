@@ -32,6 +32,7 @@ extension SSHConnection {
         _ = session.prefer(LIBSSH2_METHOD_HOSTKEY, configuration.hostKeys.algorithmPreference)
         for method in [LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC] { _ = session.prefer(method, Self.macs) }
 
+        session.logInEagerly(awaitingService: configuration.credentials.needAlgorithmsOfServer)
         let result = try drive(.handshake) {
             if session.serverIdentification?.hasPrefix("SSH-") != true, wire.receivedBytes > Self.preambleLimitBytes {
                 return LIBSSH2_ERROR_BANNER_RECV

@@ -91,6 +91,14 @@ final class SSHSession {
         libssh2_session_method_pref(handle, method, names.joined(separator: ",")) == 0
     }
 
+    /// Saves the round trips of a login that only ask what the next request answers too, where libssh2 can.
+    /// - Parameter awaitingService: whether to wait, still, for the server's word that users may log in.
+    func logInEagerly(awaitingService: Bool) {
+        // A libssh2 without these flags refuses them: then it takes a little longer.
+        _ = libssh2_session_flag(handle, SSH2_FLAG_KEY_UNANNOUNCED, 1)
+        _ = libssh2_session_flag(handle, SSH2_FLAG_SERVICE_UNAWAITED, awaitingService ? 0 : 1)
+    }
+
     /// The algorithm that was agreed on.
     func agreed(_ method: Int32) -> String {
         libssh2_session_methods(handle, method).map { ServerText.printable(String(cString: $0).utf8) } ?? ""
