@@ -6,7 +6,7 @@ import Testing
     @Test func serverIsKnownAfterTheStart() async throws {
         let server = ScriptedServer()
         let client = try await server.connect()
-        #expect(client.server.version == 3)
+        #expect(client.server?.version == 3)
         #expect(client.supports(.posixRename) && client.supports(.fsync) && client.supports(.limits))
         #expect(!client.supports(SFTPExtension(rawValue: "copy-data")))
         await server.settle()
@@ -28,6 +28,57 @@ import Testing
         await server.release()
         #expect(try await flight.attributes(0).kind == .directory)
         #expect(client.knownLimits.readBytes == 255 << 10)
+        await client.close()
+    }
+
+    @Test func requestsDoNotWaitForTheVersion() async throws {
+        var script = ScriptedServer.Script()
+        script.version = nil
+        script.holdsAnswers = true
+        let server = ScriptedServer(script)
+        let client = try await server.connect(awaitsVersion: false)
+        #expect(client.server == nil && !client.supports(.posixRename))
+        let flight = client.submit([.open(path("/new"), [.write, .create], SFTPAttributes())])
+        await server.waitForRequests(1)
+        #expect(server.words == ["OPEN /new"])
+        await server.inject(ScriptedServer.openSSHVersion)
+        await server.release()
+        let handle = try await flight.handle(0)
+        #expect(client.supports(.posixRename))
+        client.closeWithoutWaiting(handle)
+        await client.close()
+    }
+
+    /// The sizes that the server takes are known only behind its VERSION.
+    @Test func readsAndWritesWaitForTheVersion() async throws {
+        var script = ScriptedServer.Script()
+        script.version = nil
+        script.holdsAnswers = true
+        let server = ScriptedServer(script)
+        let client = try await server.connect(awaitsVersion: false)
+        let handle = SFTPHandle(bytes: [1], path: path("/f"))
+        let transfers = [
+            client.submitRead(handle, from: 0, countBytes: 8), client.submitWrite(handle, at: 0, [[1]]),
+        ]
+        let look = client.submit([.lstat(path("/"))])
+        await server.waitForRequests(1)
+        #expect(server.words == ["LSTAT /"])
+        await server.inject(ScriptedServer.openSSHVersion)
+        await server.waitForRequests(3)
+        await server.release()
+        #expect(try await look.attributes(0).kind == .directory)
+        #expect(server.words.count == 1 + transfers.count)
+        await client.close()
+    }
+
+    @Test func anotherVersionFailsWhatWasAskedAheadOfIt() async throws {
+        var script = ScriptedServer.Script()
+        script.version = [PacketType.version, 0, 0, 0, 2]
+        let server = ScriptedServer(script)
+        let client = try await server.connect(awaitsVersion: false)
+        let error = await #expect(throws: SFTPError.self) { try await client.lstat(path("/")) }
+        #expect(error?.step == .sftpStart && error?.reason == .unsupported)
+        #expect(error?.message.contains("version 2 of SFTP") == true)
         await client.close()
     }
 

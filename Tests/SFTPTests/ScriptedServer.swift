@@ -87,9 +87,12 @@ final class ScriptedServer: ChannelOpener, Channel {
     }
 
     /// A client on this server, with the server's clock.
-    func connect(constants: EngineConstants = EngineConstants()) async throws(SFTPError) -> SFTPClient {
+    func connect(
+        awaitsVersion: Bool = true, constants: EngineConstants = EngineConstants()
+    ) async throws(SFTPError) -> SFTPClient {
         try await SFTPClient.connect(
-            opener: self, options: SFTPClientOptions(operationTimeoutSeconds: 30), constants: constants,
+            opener: self, options: SFTPClientOptions(operationTimeoutSeconds: 30, awaitsVersion: awaitsVersion),
+            constants: constants,
             now: { [self] in state.withLock { $0.now } })
     }
 

@@ -7,12 +7,20 @@ extension RequestEngine {
             hasSentInitialize = true
             lastProgress = now
         }
-        guard case .open = phase else { return }
+        let mayTransfer: Bool
+        switch phase {
+        case .starting: mayTransfer = false
+        case .open: mayTransfer = true
+        case .ended: return
+        }
         // Every turn appends a request or leaves the loop.
         while output.count < limitBytes && table.count < constants.outstandingRequests {
             let wasIdle = table.count == 0
             // Control requests are short and others wait for their answers; then reads, whose requests are short.
-            guard sendOne(.control, &output) || sendOne(.read, &output) || sendOne(.write, &output) else { return }
+            guard
+                sendOne(.control, &output)
+                    || mayTransfer && (sendOne(.read, &output) || sendOne(.write, &output))
+            else { return }
             if wasIdle { lastProgress = now }
         }
     }

@@ -18,7 +18,7 @@ struct EngineConstants: Sendable {
 struct RequestEngine: Sendable {
     /// How far the connection is.
     enum Phase: Sendable {
-        /// VERSION has not come.
+        /// VERSION has not come. READ and WRITE wait for it, because the server's limits come behind it.
         case starting
         case open(SFTPServerInfo)
         case ended(SFTPError)
@@ -87,6 +87,11 @@ struct RequestEngine: Sendable {
         case .open: table.count > 0 ? lastProgress + constants.operationTimeout : nil
         }
     }
+
+    /// What the server said of itself; nil before VERSION, and after the end.
+    var server: SFTPServerInfo? { if case .open(let info) = phase { info } else { nil } }
+
+    private var hasEnded: Bool { if case .ended = phase { true } else { false } }
 
     /// Whether a request waits to be sent.
     var hasWork: Bool { !controlQueue.isEmpty || !readQueue.isEmpty || !writeQueue.isEmpty }
@@ -183,7 +188,7 @@ struct RequestEngine: Sendable {
 
     /// What was opened for nobody is closed, so that a server with few handles does not run out of them.
     private mutating func closeUnwanted(_ outcome: ReplyOutcome) {
-        guard case .success(.handle(let handle)) = outcome, case .open = phase else { return }
+        guard case .success(.handle(let handle)) = outcome, !hasEnded else { return }
         abandon(submit(Flight(requests: [.close(handle)])))
     }
 
@@ -192,7 +197,7 @@ struct RequestEngine: Sendable {
         if flights[id]?.hasFinishedRange == true {
             if let outcome = flights[id]?.read?.takeOutcome() ?? flights[id]?.write?.outcome { answer(id, 0, outcome) }
         }
-        guard case .open = phase, let flight = flights[id], !flight.isQueued, let lane = flight.nextLane else {
+        guard !hasEnded, let flight = flights[id], !flight.isQueued, let lane = flight.nextLane else {
             return removeIfOver(id)
         }
         // The rest of a short answer is older than all that waits.
@@ -201,7 +206,7 @@ struct RequestEngine: Sendable {
 
     private mutating func removeIfOver(_ id: FlightID) {
         guard let flight = flights[id], !flight.hasUnfetchedItems else { return }
-        if case .ended = phase {
+        if hasEnded {
             flights[id] = nil
         } else if flight.outstanding == 0 && flight.nextLane == nil {
             flights[id] = nil
@@ -232,7 +237,7 @@ struct RequestEngine: Sendable {
 
     /// The connection is gone: everything fails, now and later, with this error. Only the first end counts.
     mutating func end(_ error: SFTPError) {
-        if case .ended = phase { return }
+        if hasEnded { return }
         phase = .ended(error)
         table.removeAll()
         controlQueue.removeAll()

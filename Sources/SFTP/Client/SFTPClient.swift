@@ -4,9 +4,15 @@ public import Logging
 public struct SFTPClientOptions: Hashable, Sendable {
     /// How long the server may send nothing at all while it owes an answer. Then the connection is closed.
     public var operationTimeoutSeconds: Int
+    /// Whether connecting waits for the server's VERSION. If it does not, the first requests go out right behind INIT,
+    /// one round trip earlier; a server that does not speak version 3 of SFTP is then told by their replies.
+    public var awaitsVersion: Bool
 
     /// Makes options.
-    public init(operationTimeoutSeconds: Int = 30) { self.operationTimeoutSeconds = operationTimeoutSeconds }
+    public init(operationTimeoutSeconds: Int = 30, awaitsVersion: Bool = true) {
+        self.operationTimeoutSeconds = operationTimeoutSeconds
+        self.awaitsVersion = awaitsVersion
+    }
 }
 
 /// A connection to an SFTP server (version 3, draft-ietf-secsh-filexfer-02), for any number of tasks at once: their
@@ -16,20 +22,17 @@ public struct SFTPClientOptions: Hashable, Sendable {
 /// cancelled, at once, while what was sent may still happen; else what ended the connection, and then every later call
 /// fails with the same error. Must be closed with `close()`.
 public final class SFTPClient: Sendable {
-    /// What the server said of itself.
-    public let server: SFTPServerInfo
-
     let connection: SFTPConnection
     private let channel: any Channel
 
-    private init(server: SFTPServerInfo, connection: SFTPConnection, channel: any Channel) {
-        self.server = server
+    private init(connection: SFTPConnection, channel: any Channel) {
         self.connection = connection
         self.channel = channel
     }
 
-    /// Connects over SSH, checks the host key, logs in, starts the SFTP subsystem and agrees on version 3. The server's
-    /// limits are asked for without waiting for the answer. Cancelling the task ends the attempt.
+    /// Connects over SSH, checks the host key, logs in, starts the SFTP subsystem and agrees on version 3, unless the
+    /// options say to do so later. The server's limits are asked for without waiting for the answer. Cancelling the task
+    /// ends the attempt.
     ///
     /// - Parameter logger: hears of an unchecked host key, and at debug level of what was agreed.
     /// - Throws: `SFTPError` naming the step that failed.
@@ -54,8 +57,8 @@ public final class SFTPClient: Sendable {
         let channel = try await opener.open(handler: connection)
         connection.attach(channel)
         do {
-            let server = try await connection.started()
-            return SFTPClient(server: server, connection: connection, channel: channel)
+            if options.awaitsVersion { _ = try await connection.started() }
+            return SFTPClient(connection: connection, channel: channel)
         } catch {
             await channel.close()
             throw error
@@ -69,8 +72,12 @@ public final class SFTPClient: Sendable {
         await channel.close()
     }
 
-    /// Whether the server offers the extension.
-    public func supports(_ name: SFTPExtension) -> Bool { server.supports(name) }
+    /// What the server said of itself; nil before its VERSION, which comes ahead of every reply, and
+    /// after the end.
+    public var server: SFTPServerInfo? { connection.server }
+
+    /// Whether the server offers the extension, as far as it is known by now.
+    public func supports(_ name: SFTPExtension) -> Bool { server?.supports(name) ?? false }
 
     /// The server's limits as far as they are known by now; all 0 before its answer and when it does not say.
     public var knownLimits: SFTPLimits { connection.limits }

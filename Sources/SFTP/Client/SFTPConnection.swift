@@ -68,6 +68,9 @@ final class SFTPConnection: ChannelHandler {
         return try outcome.get()
     }
 
+    /// What the server said of itself with its VERSION; nil before, and after the end.
+    var server: SFTPServerInfo? { state.withLock { $0.engine.server } }
+
     /// What the server says of its limits; all 0 until it does.
     var limits: SFTPLimits { state.withLock { $0.engine.limits } }
 

@@ -65,8 +65,10 @@ struct PushFunction: LambdaHandler {
         let flow = PushFlow(
             plan: plan, objects: work.objects(deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: logger),
             connect: { () throws(RemoteFailure) in
+                // One that does not speak SFTP fails what it is asked first: that goes to the retry queue all the same.
                 try await work.connect(
-                    for: plan, opened, deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: logger)
+                    for: plan, opened, awaitsVersion: false, deadlineUptimeSeconds: window.deadlineUptimeSeconds,
+                    logger: logger)
             }, queue: queue, clock: clock, observer: observer)
         return await opened.closing(atUptimeSeconds: window.closingUptimeSeconds) { await flow.run(event) }
     }

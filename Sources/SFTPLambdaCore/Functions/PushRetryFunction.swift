@@ -39,7 +39,9 @@ struct PushRetryFunction: LambdaHandler {
         let flow = RetryFlow(
             plan: plan, objects: work.objects(deadlineUptimeSeconds: deadline, logger: logger),
             connect: { () throws(RemoteFailure) in
-                try await work.connect(for: plan, opened, deadlineUptimeSeconds: deadline, logger: logger)
+                // Rule R1: before a message is received, the server has to answer.
+                try await work.connect(
+                    for: plan, opened, awaitsVersion: true, deadlineUptimeSeconds: deadline, logger: logger)
             },
             queue: SQSRetryQueue(
                 locator: locator, deadlineUptimeSeconds: window.lastUptimeSeconds, logger: logger), clock: clock,

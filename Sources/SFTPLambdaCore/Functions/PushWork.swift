@@ -37,14 +37,15 @@ struct PushWork: Sendable {
     }
 
     /// Opens a connection for the plan, and remembers it in `opened`.
+    /// - Parameter awaitsVersion: see `SFTPClientOptions.awaitsVersion`.
     func connect(
-        for plan: PushPlan, _ opened: OpenedClients, deadlineUptimeSeconds: Double, logger: Logger
+        for plan: PushPlan, _ opened: OpenedClients, awaitsVersion: Bool, deadlineUptimeSeconds: Double, logger: Logger
     ) async throws(RemoteFailure) -> any RemoteDestination {
         let client: SFTPClient
         let origin: String
         do {
             (client, origin) = try await connector.connect(
-                deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
+                awaitsVersion: awaitsVersion, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
         } catch let error as SFTPError {
             throw RemoteFailure(error)
         } catch {

@@ -17,21 +17,23 @@ struct ServerConnector: Sendable {
     /// - Parameter deadlineUptimeSeconds: when the caller must be done, on the monotonic clock. What cannot be had
     ///   shortly before it, or within SFTP_SSH_READY_TIMEOUT_SECONDS each for the secret and the connection, ends with
     ///   an error that says why.
+    /// - Parameter awaitsVersion: see `SFTPClientOptions.awaitsVersion`.
     /// - Returns: the client, and who this is at the server, as `synced-from` has it: host:port:user (rule P8).
     /// - Throws: `SFTPError`, or what `LoginSource.login` throws.
     func connect(
-        deadlineUptimeSeconds: Double, logger: Logger
+        awaitsVersion: Bool = true, deadlineUptimeSeconds: Double, logger: Logger
     ) async throws -> (client: SFTPClient, origin: String) {
+        let options = SFTPClientOptions(awaitsVersion: awaitsVersion)
         let deadline = deadlineUptimeSeconds - Self.marginSeconds
         let login = try await login(deadline)
         do {
-            return (try await connect(login, deadline, logger), origin(login))
+            return (try await connect(login, options, deadline, logger), origin(login))
         } catch let error as SFTPError where Self.mayBeRotated(error) && settings.secretID != nil {
             await logins.invalidate()
             let fresh = try await self.login(deadline)
             guard fresh != login else { throw error }
             logger.notice("the secret has changed since it was read; connecting with its new content")
-            return (try await connect(fresh, deadline, logger), origin(fresh))
+            return (try await connect(fresh, options, deadline, logger), origin(fresh))
         }
     }
 
@@ -55,7 +57,9 @@ struct ServerConnector: Sendable {
         error.reason == .authenticationRejected || error.reason == .hostKeyMismatch
     }
 
-    private func connect(_ login: Login, _ deadline: Double, _ logger: Logger) async throws -> SFTPClient {
+    private func connect(
+        _ login: Login, _ options: SFTPClientOptions, _ deadline: Double, _ logger: Logger
+    ) async throws -> SFTPClient {
         let timeoutSeconds = timeoutSeconds(deadline)
         let configuration = SSHConfiguration(
             host: settings.host.text, port: UInt16(settings.port), user: login.user,
@@ -65,7 +69,7 @@ struct ServerConnector: Sendable {
             hostKeys: try HostKeyPolicy(parsing: login.hostKey ?? ""),
             connectTimeoutSeconds: min(timeoutSeconds, Self.connectTimeoutSeconds),
             readyTimeoutSeconds: timeoutSeconds)
-        return try await SFTPClient.connect(configuration, logger: logger)
+        return try await SFTPClient.connect(configuration, options: options, logger: logger)
     }
 
     /// A server that can be reached answers within this; SFTP_SSH_READY_TIMEOUT_SECONDS may be shorter.
