@@ -35,12 +35,24 @@ lint: deps ## Check format, imports and scripts
 	@scripts/lint-scripts
 	swift build $(swift_options) --build-tests --explicit-target-dependency-import-check error
 
+.PHONY: bench-deps
+bench-deps: deps
+	@scripts/venv bench
+
+.PHONY: bench
+bench: package bench-deps ## Compare with rclone, paramiko, asyncssh and sftp: bench/results.* (needs root; about an hour)
+	@.deps/bench-venv/bin/python3 -B bench/compare.py
+
+.PHONY: bench-quick
+bench-quick: package bench-deps ## Check the ratios to the same peers, with wide limits (about a minute)
+	@.deps/bench-venv/bin/python3 -B bench/compare.py --quick
+
 .PHONY: test
-test: deps ## Build, package and run all tests but the long ones (under 15 minutes)
+test: bench-deps ## Build, package and run all tests but the long ones (under 15 minutes)
 	@scripts/test
 
 .PHONY: test-long
-test-long: deps ## Run all tests, the long ones included
+test-long: bench-deps ## Run all tests, the long ones included
 	@SFTP_LAMBDA_LONG_TESTS=1 scripts/test
 
 .PHONY: package

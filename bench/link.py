@@ -34,6 +34,7 @@ IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 NEAR, FAR = "198.18.0.1", "198.18.0.2"  # the range kept for measurements by RFC 2544
 MTU_BYTES = 1500
 QUEUE_LIMIT_PACKETS = 20_000
+MEASUREMENTS = 5
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -139,8 +140,12 @@ def main():
     os.close(near_descriptor)
     os.close(far_descriptor)
     try:
-        measured = measured_rtt_ms()
-        if not options.rtt_ms <= measured <= options.rtt_ms + max(3.0, options.rtt_ms * 0.15):
+        for _ in range(MEASUREMENTS):  # a busy moment of the machine is no fault of the link
+            measured = measured_rtt_ms()
+            is_right = options.rtt_ms <= measured <= options.rtt_ms + max(3.0, options.rtt_ms * 0.15)
+            if is_right:
+                break
+        if not is_right:
             sys.exit(f"link: asked for {options.rtt_ms} ms, measured {measured:.2f} ms")
         print(f"link: round trip {measured:.2f} ms (asked for {options.rtt_ms:g})", file=sys.stderr)
         where = {

@@ -1,0 +1,77 @@
+"""What `make bench` and `make bench-quick` measure: which tasks, at which round trips, by which peers."""
+
+import dataclasses
+import math
+
+from works import GIB, KIB, MIB
+
+FUNCTIONS = ("ours", "asyncssh", "paramiko")
+ALL = ("ours", "rclone", "asyncssh", "paramiko", "sftp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One task for several peers. `reduced` gives a slow peer fewer files, or smaller ones: (count, size)."""
+
+    name: str
+    task: str
+    count: int
+    size: int
+    round_trips: tuple = (0,)
+    peers: tuple = ALL
+    directories: int = 1
+    reduced: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def title(self):
+        files = f"{self.count:,} x {sized(self.size)}" if self.count > 1 else sized(self.size)
+        folders = f" in {self.directories} directories" if self.directories > 1 else ""
+        return {
+            "pull": f"pull {files}{folders}", "push": f"push {files}", "retry": f"pushRetry of {self.count} objects",
+            "small-push": f"one push of {sized(self.size)}, new connection", "start": "start to the first `next`",
+            "listing": f"{self.count:,} files listed",
+        }[self.task]
+
+    def amount(self, peer, shrink=1):
+        """(count, size) for this peer; `shrink` makes all of it smaller, to try the benchmark itself."""
+        count, size = self.reduced.get(peer, (self.count, self.size))
+        return max(1, count // shrink), size if size < MIB else max(MIB, size // shrink)
+
+    def share(self, count, size):
+        """How much of the whole task so many files of that size are, where time grows with files or bytes."""
+        if self.task in ("small-push", "start", "listing"):
+            return 1.0
+        return count / self.count if size == self.size else count * size / (self.count * self.size)
+
+
+def sized(size):
+    unit, name = next((unit, name) for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")) if size >= unit)
+    return f"{math.floor(size / unit)} {name}"
+
+
+FEWER = {"paramiko": (100, 10 * KIB), "sftp": (100, 10 * KIB)}  # one file after the other: minutes for 1,000
+SMALLER = {"paramiko": (1, 256 * MIB)}
+
+CASES = [
+    Case("start", "start", 10, KIB, peers=FUNCTIONS),
+    Case("small-push", "small-push", 5, 10 * KIB, (0, 20, 80), ("ours", "rclone", "asyncssh", "paramiko")),
+    Case("pull-small", "pull", 1000, 10 * KIB),
+    Case("pull-small", "pull", 1000, 10 * KIB, (20, 80), reduced=FEWER),
+    Case("pull-100", "pull", 100, 10 * KIB, (80,)),
+    Case("pull-tree", "pull", 10_000, KIB, directories=200),
+    Case("push-small", "push", 200, 10 * KIB),
+    Case("push-small", "push", 200, 10 * KIB, (80,), reduced={"ours": (20, 10 * KIB), "paramiko": (50, 10 * KIB)}),
+    Case("retry", "retry", 500, 10 * KIB, (0, 20), FUNCTIONS, reduced={"paramiko": (100, 10 * KIB)}),
+    Case("pull-large", "pull", 1, GIB, (0, 20), reduced=SMALLER),
+    Case("push-large", "push", 1, GIB, (0, 20), reduced=SMALLER),
+    Case("listing-1000", "listing", 1000, KIB, peers=("ours",)),
+    Case("listing-100000", "listing", 100_000, KIB, peers=("ours",)),
+]
+
+QUICK_CASES = [
+    Case("start", "start", 3, KIB, peers=("ours", "paramiko")),
+    Case("pull-near", "pull", 300, 10 * KIB, peers=("ours", "rclone")),
+    Case("pull-far", "pull", 100, 10 * KIB, (80,), ("ours", "rclone", "asyncssh", "paramiko"),
+         reduced={"paramiko": (10, 10 * KIB)}),
+    Case("pull-large", "pull", 1, 128 * MIB, peers=("ours", "rclone")),
+]
