@@ -108,4 +108,4 @@ def link_command(round_trip_milliseconds):
 def can_link():
     """Whether this machine lets us make a link; if not, why not."""
     attempt = subprocess.run([*link_command(1), "true"], capture_output=True, text=True)
-    return (attempt.returncode == 0, attempt.stderr.strip().rpartition("\n")[2])
+    return (attempt.returncode == 0, attempt.stderr.strip().replace("\n", "; "))

@@ -19,6 +19,10 @@ class Usage:
         self.peak_bytes = 0
         self.wire_bytes = None
 
+    def look(self, processes):
+        """Notes what the processes have had in memory at the most so far."""
+        self.peak_bytes = max(self.peak_bytes, sum(map(peak_bytes, processes)))
+
 
 @contextlib.contextmanager
 def measured(find_process):
@@ -59,7 +63,7 @@ def sample_memory(usage, find_process, ended):
             continue
         if found != process or now - looked > FAMILY_SECONDS:
             process, members, looked = found, family(found), now
-        usage.peak_bytes = max(usage.peak_bytes, sum(map(peak_bytes, members)))
+        usage.look(members)
 
 
 def family(process):
