@@ -25,10 +25,10 @@ class Case:
     @property
     def title(self):
         files = f"{self.count:,} x {sized(self.size)}" if self.count > 1 else sized(self.size)
-        folders = f" in {self.directories} directories" if self.directories > 1 else ""
+        folders = f", {self.directories} directories" if self.directories > 1 else ""
         return {
             "pull": f"pull {files}{folders}", "push": f"push {files}", "retry": f"pushRetry of {self.count} objects",
-            "small-push": f"one push of {sized(self.size)}, new connection", "start": "start to the first `next`",
+            "small-push": f"one {sized(self.size)} push, new connection", "start": "start to the first `next`",
             "listing": f"{self.count:,} files listed",
         }[self.task]
 

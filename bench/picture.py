@@ -11,7 +11,7 @@ SHOWN = [
     ("pull-small", 0), ("pull-small", 20), ("pull-small", 80), ("pull-100", 80), ("pull-tree", 0), ("pull-large", 0),
     ("pull-large", 20), ("push-large", 0), ("push-large", 20), ("small-push", 0), ("small-push", 80), ("start", 0),
 ]
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 250, 96, 58, 44
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 272, 96, 58, 44
 BAR, BAR_STEP, GROUP_GAP = 11, 13, 14
 STYLE = """
 text { font: 12px -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
@@ -75,7 +75,7 @@ def group_of(medians, name, round_trip):
             bars.append((peer, medians.whole(name, round_trip, peer), medians.share(name, round_trip, peer) != 1))
     for case, known in medians.rows():
         if (case.name, known) == (name, round_trip):
-            title = case.title.replace("`", "") + (f", {round_trip} ms away" if case.task != "start" else "")
+            title = case.title.replace("`", "") + (f", {round_trip} ms" if case.task != "start" else "")
     return title, bars
 
 
