@@ -58,7 +58,7 @@ CASES = [
     Case("pull-small", "pull", 1000, 10 * KIB),
     Case("pull-small", "pull", 1000, 10 * KIB, (20, 80), reduced=FEWER),
     Case("pull-100", "pull", 100, 10 * KIB, (80,)),
-    Case("pull-tree", "pull", 10_000, KIB, directories=200),
+    Case("pull-tree", "pull", 10_000, KIB, directories=200, reduced={"paramiko": (1000, KIB)}),
     Case("push-small", "push", 200, 10 * KIB),
     Case("push-small", "push", 200, 10 * KIB, (80,), reduced={"ours": (20, 10 * KIB), "paramiko": (50, 10 * KIB)}),
     Case("retry", "retry", 500, 10 * KIB, (0, 20), FUNCTIONS, reduced={"paramiko": (100, 10 * KIB)}),

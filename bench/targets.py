@@ -52,8 +52,10 @@ def round_trips(medians, peer="ours"):
 
 
 def bytes_per_file(medians):
-    peaks = [medians.figure(f"listing-{count}", 0, "ours", "peakResidentMiB") for count in (1000, 100_000)]
-    return (peaks[1] - peaks[0]) * (1 << 20) / (100_000 - 1000)
+    peaks, counts = (
+        [medians.figure(f"listing-{count}", 0, "ours", figure) for count in (1000, 100_000)]
+        for figure in ("peakResidentMiB", "count"))
+    return (peaks[1] - peaks[0]) * (1 << 20) / (counts[1] - counts[0])
 
 
 def large(case, work, processor_share):
