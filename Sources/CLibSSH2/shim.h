@@ -26,10 +26,12 @@ static inline void ssh2_set_disconnect_callback(LIBSSH2_SESSION *session, LIBSSH
 }
 #endif
 
-// Two flags that scripts/libssh2/eager-login.patch gives to libssh2_session_flag. A libssh2 without the patch refuses
-// them, and logs in as ever.
+// Flags that the patches in scripts/libssh2 give to libssh2_session_flag. A libssh2 without them refuses the flags, and
+// does as ever.
 
 // The session does not wait for SSH_MSG_SERVICE_ACCEPT before it logs in (RFC 4253, section 10, does not ask for it).
 #define SSH2_FLAG_SERVICE_UNAWAITED 0x53465401
 // A key signs at once, without asking before whether the server knows it (RFC 4252, section 7).
 #define SSH2_FLAG_KEY_UNANNOUNCED 0x53465402
+// AES-GCM gets whole packets, and not 16 bytes at a time. Setting it changes nothing; that it is known tells so.
+#define SSH2_FLAG_WHOLE_PACKET_GCM 0x53465403

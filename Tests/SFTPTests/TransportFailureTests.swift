@@ -130,6 +130,25 @@ import Testing
         #expect(failure.message.contains("before it said a word"))
     }
 
+    /// Whoever changes a bit on the way ends the connection: no byte behind it is believed.
+    @Test(arguments: SSHConfiguration.standardCiphers(takesWholePackets: true))
+    func tamperedPacketEndsTheConnection(cipher: String) async throws {
+        var fixture = try TransportFixture.shared()
+        fixture.configuration.ciphers = [cipher]
+        let bytes = [UInt8](repeating: 7, count: 300_000)
+        try await fixture.withChannel { sftp, _ in try await TransportLoopTests.upload(bytes, to: "tampered", sftp) }
+        // Far behind the handshake, in the middle of the file.
+        let relay = try TamperingRelay(to: fixture.configuration.port, tampersWithByte: 150_000)
+        defer { relay.stop() }
+        fixture.configuration.port = relay.port
+        let error = await #expect(throws: SFTPError.self) {
+            try await fixture.withChannel { sftp, _ in
+                try await TransportLoopTests.download("tampered", bytes.count, sftp)
+            }
+        }
+        #expect(error?.reason == .protocolViolation, "\(cipher): \(String(describing: error))")
+    }
+
     @Test func noCommonCipherIsNamed() async throws {
         var options = LocalSSHD.Options()
         options.configuration = ["Ciphers aes128-cbc"]

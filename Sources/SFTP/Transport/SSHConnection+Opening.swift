@@ -20,13 +20,15 @@ extension SSHConnection {
     private func shakeHands() throws(SFTPError) {
         // No blank and no minus sign may stand in the software's name (RFC 4253, section 4.2).
         _ = libssh2_session_banner_set(session.handle, "SSH-2.0-sftp_lambda")
+        let ciphers =
+            configuration.ciphers
+            ?? SSHConfiguration.standardCiphers(takesWholePackets: session.givesWholePacketsToGCM)
         let hasCiphers =
-            session.prefer(LIBSSH2_METHOD_CRYPT_CS, configuration.ciphers)
-            && session.prefer(LIBSSH2_METHOD_CRYPT_SC, configuration.ciphers)
+            session.prefer(LIBSSH2_METHOD_CRYPT_CS, ciphers) && session.prefer(LIBSSH2_METHOD_CRYPT_SC, ciphers)
         guard hasCiphers else {
             throw SFTPError(
                 .handshake, .invalidConfiguration,
-                "libssh2 \(SSHSession.libraryVersion) has none of the ciphers \(configuration.ciphers)")
+                "libssh2 \(SSHSession.libraryVersion) has none of the ciphers \(ciphers)")
         }
         // A list with nothing that libssh2 knows cannot be: both hold every algorithm of today.
         _ = session.prefer(LIBSSH2_METHOD_HOSTKEY, configuration.hostKeys.algorithmPreference)

@@ -99,6 +99,9 @@ final class SSHSession {
         _ = libssh2_session_flag(handle, SSH2_FLAG_SERVICE_UNAWAITED, awaitingService ? 0 : 1)
     }
 
+    /// Whether AES-GCM is given a packet at a time.
+    var givesWholePacketsToGCM: Bool { libssh2_session_flag(handle, SSH2_FLAG_WHOLE_PACKET_GCM, 1) == 0 }
+
     /// The algorithm that was agreed on.
     func agreed(_ method: Int32) -> String {
         libssh2_session_methods(handle, method).map { ServerText.printable(String(cString: $0).utf8) } ?? ""
