@@ -69,7 +69,7 @@ let package = Package(
             dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "SFTP", "TestKit", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit", "push", "pushRetry"],
+            name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit", "pull", "push", "pushRetry"],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -41,6 +41,16 @@ class Message:
         }
 
 
+def attributes_md5(attributes):
+    """As the SQS Developer Guide computes it ("Calculating the MD5 message digest for message attributes"), of text."""
+    digest = hashlib.md5()
+    for name in sorted(attributes):
+        value = attributes[name]
+        for part, head in ((name, b""), (value["DataType"], b""), (value["StringValue"], b"\1")):
+            digest.update(head + len(part.encode()).to_bytes(4, "big") + part.encode())
+    return digest.hexdigest()
+
+
 class Queues:
     """The messages of each queue, by id."""
 
@@ -79,7 +89,10 @@ class Queues:
         self.sent += 1
         message = Message(self.sent, order["MessageBody"])
         queue[message.id] = message
-        return {"MessageId": message.id, "MD5OfMessageBody": hashlib.md5(message.body.encode()).hexdigest()}
+        answer = {"MessageId": message.id, "MD5OfMessageBody": hashlib.md5(message.body.encode()).hexdigest()}
+        if order.get("MessageAttributes"):
+            answer["MD5OfMessageAttributes"] = attributes_md5(order["MessageAttributes"])
+        return answer
 
     def SendMessageBatch(self, queue, order):
         return self.batch(order, lambda entry: self.SendMessage(queue, entry))

@@ -94,9 +94,13 @@ extension RequestEngine {
     }
 
     /// The error for a server that has been silent for too long.
-    func silence() -> SFTPError {
+    func silence(now: ContinuousClock.Instant) -> SFTPError {
         let seconds = constants.operationTimeout.components.seconds
         guard case .open = phase else {
+            if let startDeadline = constants.startDeadline, now >= startDeadline {
+                return SFTPError(
+                    .sftpStart, .timeout, "no whole answer to INIT within the time for connecting and logging in")
+            }
             return SFTPError(.sftpStart, .timeout, "no answer to INIT within \(seconds) seconds")
         }
         let oldest = table.requests.min { ($0.flight, $0.item) < ($1.flight, $1.item) }

@@ -8,6 +8,8 @@ struct EngineConstants: Sendable {
     var writeWindowBytes = 64 * PacketLimit.safeTransferBytes
     /// How long nothing may come while something is outstanding.
     var operationTimeout: Duration = .seconds(30)
+    /// When VERSION must be there, however much of it has come; nil sets no end.
+    var startDeadline: ContinuousClock.Instant?
 }
 
 /// The state of one SFTP connection: which requests wait, which are on the wire, and who waits for what. Pure: it
@@ -83,9 +85,15 @@ struct RequestEngine: Sendable {
     var deadline: ContinuousClock.Instant? {
         switch phase {
         case .ended: nil
-        case .starting: hasSentInitialize ? lastProgress + constants.operationTimeout : nil
+        case .starting: startDeadline
         case .open: table.count > 0 ? lastProgress + constants.operationTimeout : nil
         }
+    }
+
+    private var startDeadline: ContinuousClock.Instant? {
+        guard hasSentInitialize else { return nil }
+        let silence = lastProgress + constants.operationTimeout
+        return constants.startDeadline.map { min($0, silence) } ?? silence
     }
 
     /// What the server said of itself; nil before VERSION, and after the end.

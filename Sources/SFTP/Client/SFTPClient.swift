@@ -39,7 +39,10 @@ public final class SFTPClient: Sendable {
     public static func connect(
         _ configuration: SSHConfiguration, options: SFTPClientOptions = SFTPClientOptions(), logger: Logger
     ) async throws(SFTPError) -> SFTPClient {
-        try await connect(opener: SSHTransport(configuration, logger: logger), options: options)
+        var constants = EngineConstants()
+        constants.startDeadline = ContinuousClock.now + .seconds(configuration.readyTimeoutSeconds)
+        return try await connect(
+            opener: SSHTransport(configuration, logger: logger), options: options, constants: constants)
     }
 
     /// What was agreed with the server while connecting, for logs.

@@ -137,7 +137,8 @@ final class SFTPConnection: ChannelHandler {
     var deadline: ContinuousClock.Instant? { state.withLock { $0.engine.deadline } }
 
     func deadlinePassed() -> SFTPError {
-        let error = state.withLock { $0.engine.silence() }
+        let now = now()
+        let error = state.withLock { $0.engine.silence(now: now) }
         end(error)
         return error
     }

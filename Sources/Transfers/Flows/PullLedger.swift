@@ -161,6 +161,14 @@ final class PullLedger: Sendable {
                 + "timeout, or more memory, with which Lambda gives it more of a processor")
     }
 
+    /// A listing was cut off while it waited for the server's answer. That is nothing where the whole run was short of
+    /// time, but a server that has owed one answer for nearly all of it would let no run come to its end.
+    func listingCutOff(_ path: RemotePath, askedUptimeSeconds: Double) {
+        guard let deadlineUptimeSeconds, isEarly(askedUptimeSeconds) else { return remaining() }
+        let waitedSeconds = Int(deadlineUptimeSeconds - askedUptimeSeconds)
+        failed(path, "the server has not answered in \(waitedSeconds) s what else the directory holds")
+    }
+
     var summary: PullSummary {
         let now = clock.uptimeSeconds
         var summary = state.withLock { $0.summary }

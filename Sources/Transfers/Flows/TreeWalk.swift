@@ -38,6 +38,11 @@ struct TreeWalk: Sendable {
             for _ in 0..<plan.maximumDirectoriesInFlight {
                 group.addTask {
                     while let directory = await stack.next() {
+                        // Tens of thousands can wait: they are not told one by one that the time is up.
+                        if ledger.isStopped {
+                            ledger.listingCutShort()
+                            return stack.ended()
+                        }
                         await list(Place(directory: directory, stack: stack, inlineDepth: 0))
                         stack.ended()
                     }
@@ -56,18 +61,40 @@ struct TreeWalk: Sendable {
         case .stopped: return ledger.listingCutShort()
         case .noTurn: return ledger.leftUnlisted(place.directory.path)
         }
+        var askedUptimeSeconds = clock.uptimeSeconds
         do {
             while let entries = try await listing.next() {
-                for entry in entries { await take(entry, at: place) }
-                if ledger.isStopped {
+                guard await takeAll(entries, at: place) else {
                     ledger.listingCutShort()
                     break
                 }
+                askedUptimeSeconds = clock.uptimeSeconds
             }
         } catch {
-            note(error, in: place.directory)
+            if error.reason == .cancelled {
+                ledger.listingCutShort()
+                ledger.listingCutOff(place.directory.path, askedUptimeSeconds: askedUptimeSeconds)
+            } else {
+                note(error, in: place.directory)
+            }
         }
         await listing.close()
+    }
+
+    /// How many entries are taken before others have their turn: one packet can hold 20,000, many of which need no
+    /// waiting, and the watch for the deadline is one of those others.
+    private static let entriesInTurn = 64
+
+    /// Returns false when the run was stopped meanwhile.
+    private func takeAll(_ entries: [RemoteEntry], at place: Place) async -> Bool {
+        for (number, entry) in entries.enumerated() {
+            if number % Self.entriesInTurn == 0 {
+                await Task.yield()
+                if ledger.isStopped { return false }
+            }
+            await take(entry, at: place)
+        }
+        return !ledger.isStopped
     }
 
     /// A directory that vanished while the tree was listed is none of our failures; the source directory itself is.

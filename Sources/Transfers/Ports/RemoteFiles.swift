@@ -89,7 +89,7 @@ public struct MovedFile: Hashable, Sendable {
 public enum RemoteEntry: Hashable, Sendable {
     /// A name that can be followed.
     case entry(RemoteName, RemoteAttributes)
-    /// A name that must never be followed: it holds `/` or NUL, or is empty (P1). The bytes are the server's.
+    /// A name that must never be followed: it is not a `RemoteName` (P1). The bytes are the server's.
     case refused([UInt8])
 }
 

@@ -14,13 +14,16 @@ public struct RemotePath: Hashable, Sendable, CustomStringConvertible {
         self.bytes = clean
     }
 
+    private init(clean: [UInt8]) { bytes = clean }
+
     /// Makes a path from text.
     public init(_ text: String) { self.init(bytes: text.utf8) }
 
     /// The path of `name` inside this directory. `name` must be a valid `RemoteName`, so it cannot lead elsewhere.
     public func appending(_ name: RemoteName) -> RemotePath {
-        if bytes.isEmpty { return RemotePath(bytes: name.bytes) }
-        return RemotePath(bytes: bytes + [Self.slash] + name.bytes)
+        // Only the root ends in a slash, and there is none in a name.
+        let isSlashNeeded = !bytes.isEmpty && bytes.last != Self.slash
+        return RemotePath(clean: bytes + (isSlashNeeded ? [Self.slash] : []) + name.bytes)
     }
 
     /// The path as text for people: see `printable(_:)`.
@@ -29,20 +32,26 @@ public struct RemotePath: Hashable, Sendable, CustomStringConvertible {
     private static let slash = UInt8(ascii: "/")
 }
 
-/// One name inside a directory: never empty, `.` or `..`, and without `/` and NUL. Only such names are followed (P1).
+/// One name inside a directory: never empty, `.` or `..`, without `/` and NUL, and of at most 1,024 bytes. Only such
+/// names are followed (P1).
 public struct RemoteName: Hashable, Sendable, CustomStringConvertible {
     /// The name's bytes.
     public let bytes: [UInt8]
 
     /// Makes a name, or nil when the bytes are not one.
     public init?(bytes: [UInt8]) {
-        guard !bytes.isEmpty, bytes != Array(".".utf8), bytes != Array("..".utf8) else { return nil }
+        guard (1...Self.maximumBytes).contains(bytes.count), bytes != Array(".".utf8), bytes != Array("..".utf8) else {
+            return nil
+        }
         guard !bytes.contains(UInt8(ascii: "/")), !bytes.contains(0) else { return nil }
         self.bytes = bytes
     }
 
     /// The name as text for people: see `printable(_:)`.
     public var description: String { printable(bytes) }
+
+    /// The longest name in bytes: file systems have up to 255 characters of 3 bytes, and no key of S3 is longer.
+    public static let maximumBytes = 1024
 
     /// The directory that holds what was pulled from its parent (P2).
     public static let done = RemoteName(checked: Array(".done".utf8))

@@ -28,7 +28,7 @@ public struct Selection: Sendable {
         case special
         /// The server does not say what it is, even when asked.
         case kindUnknown
-        /// Its name holds `/` or NUL, or is empty.
+        /// Its name holds `/` or NUL, is empty, or longer than names can be (`RemoteName`).
         case unsafeName
         /// A file named `.done` stands where the directory of that name belongs.
         case reservedName

@@ -1,0 +1,144 @@
+import Foundation
+import HTTP
+import TestKit
+import Testing
+
+/// One function as a program, between a hostile SFTP server, an S3 with an SQS, and a Lambda Runtime API. The same
+/// process works on every event: what one scenario breaks, the next one would see.
+final class HostileWorld: Sendable {
+    static let bucket = PushWorld.bucket
+    static let sourceFolder = "outgoing"
+    static let targetFolder = "incoming"
+
+    let server: HostileServer
+    private let folder: TemporaryFolder
+    private let store: StandIn
+    private let storeEndpoint: String
+    private let http: HTTPClient
+    private let api: RuntimeAPIEmulator
+
+    /// What came of one invocation.
+    struct Result {
+        var outcome: RuntimeAPIEmulator.Outcome
+        var seconds: Double
+        /// The lines that the function logged.
+        var lines: [String]
+        /// The most that the process had in memory at any time of it; nil when it is not the process it was.
+        var peakMiB: Int?
+        /// The keys in the bucket afterwards, in order.
+        var keys: [String]
+        var requests: [HostileServer.Request]
+
+        var log: String { lines.joined(separator: "\n") }
+    }
+
+    init(_ function: String, settings extra: [String: String] = [:]) async throws {
+        folder = try TemporaryFolder()
+        server = try HostileServer(workFolder: folder.url)
+        store = try StandIn("lean_s3.py", ["--keep"], workFolder: folder.url)
+        let endpoint = store.ready["endpoint"] ?? ""
+        storeEndpoint = endpoint
+        http = HTTPClient(HTTPClientConfiguration(environment: [:]))
+        let settings = [
+            "SFTP_HOST": server.sshd.host, "SFTP_PORT": "\(server.sshd.port)", "SFTP_USER": server.sshd.user,
+            "SFTP_PRIVATE_KEY": try server.sshd.privateKey(), "SFTP_HOST_KEY": server.sshd.hostKey,
+            "SFTP_SSH_READY_TIMEOUT_SECONDS": "2",
+            "SFTP_SOURCE_DIR": Self.sourceFolder, "SFTP_TARGET_S3_BUCKET": Self.bucket, "SFTP_TARGET_S3_PREFIX": "in/",
+            "SFTP_TARGET_DIR": Self.targetFolder, "SFTP_RETRY_QUEUE_NAME": "retries",
+            "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example",
+        ].merging(extra) { $1 }
+        api = try RuntimeAPIEmulator(
+            workFolder: folder.url,
+            function: .init(
+                taskRoot: folder.url.path, program: try BuiltProgram.url(function).path, environment: settings))
+    }
+
+    /// Lets the test work, and ends everything.
+    func run(_ work: () async throws -> Void) async throws {
+        defer {
+            api.stop()
+            store.stop()
+            server.stop()
+        }
+        try await work()
+        await http.shutdown()
+    }
+
+    /// Invokes the function while the server plays the scenario; then empties the bucket.
+    func play(_ scenario: String, event: String = "{}", timeoutSeconds: Double) async throws -> Result {
+        try server.play(scenario)
+        let before = try await api.functionState()
+        if let processID = before.processID { try Self.forgetPeak(of: processID) }
+        let logged = before.processID == nil ? 0 : try await api.functionLog().utf8.count
+        var options = RuntimeAPIEmulator.Options()
+        options.timeoutSeconds = timeoutSeconds
+        let start = ContinuousClock.now
+        let outcome = try await api.invoke(Array(event.utf8), options)
+        let took = (ContinuousClock.now - start).components
+        let after = try await api.functionState()
+        let isSame = before.processID == nil || before.processID == after.processID
+        let log = try await api.functionLog().utf8.dropFirst(isSame ? logged : 0)
+        return Result(
+            outcome: outcome, seconds: Double(took.seconds) + Double(took.attoseconds) / 1e18,
+            lines: String(decoding: Array(log), as: UTF8.self).split(separator: "\n").map(String.init),
+            peakMiB: isSame ? try after.processID.map(Self.peakMiB) : nil, keys: try await emptyBucket(),
+            requests: try server.requests())
+    }
+
+    /// What S3 sends when the object was stored.
+    static func event(_ key: String) throws -> String {
+        try PushWorld.notification(of: PushWorld.Version(key: key, bytes: [1], etag: "\"0\"", versionID: nil))
+    }
+
+    /// Stores an object.
+    func put(_ key: String, _ bytes: [UInt8]) async throws {
+        try await send(HTTPRequest(.put, address(key), body: .buffered([bytes])))
+    }
+
+    private struct Object: Decodable {
+        var key: String
+    }
+
+    /// The keys that were there.
+    private func emptyBucket() async throws -> [String] {
+        let objects = try await send(HTTPRequest(.get, "\(storeEndpoint)/_objects"))
+        let keys = try JSONDecoder().decode([Object].self, from: Data(objects)).map(\.key)
+        for key in keys { try await send(HTTPRequest(.delete, address(key))) }
+        return keys.sorted()
+    }
+
+    private func address(_ key: String) -> String {
+        "\(storeEndpoint)/\(Self.bucket)/" + key.utf8.map { String(format: "%%%02X", $0) }.joined()
+    }
+
+    @discardableResult
+    private func send(_ request: HTTPRequest) async throws -> [UInt8] {
+        let answer = try await http.execute(request)
+        let body = try await answer.body.collect(upTo: 16 << 20)
+        guard (200..<300).contains(answer.status) else {
+            throw ToolFailure(description: "\(request): \(answer.status)")
+        }
+        return body
+    }
+
+    /// Whether a line of the log is one that Lambda writes, not the function.
+    static func isOfLambda(_ line: String) -> Bool {
+        ["START ", "END ", "REPORT "].contains { line.hasPrefix($0 + "RequestId: ") }
+    }
+
+    // MARK: Memory
+
+    /// From now on the peak counts anew (proc_pid_clear_refs(5)).
+    private static func forgetPeak(of processID: Int32) throws {
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: "/proc/\(processID)/clear_refs"))
+        try file.write(contentsOf: Data("5".utf8))
+        try file.close()
+    }
+
+    private static func peakMiB(of processID: Int32) throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+        return (line.split(separator: " ").compactMap { Int($0) }.first ?? 0) / 1024
+    }
+}
