@@ -17,7 +17,7 @@ public struct HTTPClientConfiguration: Sendable {
     /// A response whose reader is slow rests when this much of its body waits.
     public var responseBufferBytes = 512 * 1024
     /// How much libcurl reads from a socket at a time, for each transfer.
-    public var receiveBufferBytes = 64 * 1024
+    public var receiveBufferBytes = 256 * 1024
     /// How much of a request body libcurl takes at a time, for each transfer.
     public var uploadBufferBytes = 256 * 1024
 

@@ -9,14 +9,18 @@ extension SFTPClient {
 
 /// A directory being listed, by one caller at a time.
 ///
-/// A few READDIRs are in flight ahead of the caller and no more until it has taken their batches: at most 4 packets of
-/// 256 KiB wait. Some servers work requests off at the same time and cannot do that for one directory; when a READDIR
-/// is refused that had company, the rest is listed one by one, and only a refusal without company counts.
+/// READDIRs are in flight ahead of the caller, more of them the longer the directory turns out to be, and no more until
+/// it has taken their batches: at most 16 packets of 256 KiB wait, and none when batches turn out to be large, because
+/// 20,000 short names that one packet can hold take six times the memory. Some servers work requests off at the same
+/// time and cannot do that for one directory; when a READDIR is refused that had company, the rest is listed one by one,
+/// and only a refusal without company counts.
 public final class SFTPDirectory: Sendable {
     /// READDIRs in flight before the first batch has come: most directories have one batch.
     private static let firstRequests = 2
-    /// READDIRs in flight after that.
-    private static let requests = 4
+    /// READDIRs in flight at most. OpenSSH gives 100 names at a time: that is 1,600 for each round trip.
+    private static let maximumRequests = 16
+    /// With batches of more names than this nothing is asked for ahead. OpenSSH sends 100.
+    private static let largeBatchNames = 1_000
 
     private struct State {
         var flights = FIFO<(flight: SFTPFlight, hadCompany: Bool)>()
@@ -49,7 +53,13 @@ public final class SFTPDirectory: Sendable {
                     state.withLock { $0.sawEnd = true }
                     continue
                 }
-                state.withLock { if $0.aim == Self.firstRequests { $0.aim = Self.requests } }
+                state.withLock { state in
+                    if names.count > Self.largeBatchNames {
+                        state.aim = 1
+                    } else if state.aim > 1 {
+                        state.aim = min(state.aim * 2, Self.maximumRequests)
+                    }
+                }
                 return names
             } catch  where error.reason == .status(.endOfFile) {
                 state.withLock { $0.sawEnd = true }

@@ -15,8 +15,8 @@ public struct PullPlan: Sendable {
     /// When no new file may begin, on `Clock.uptimeSeconds`; nil without a deadline. Whoever runs the flow cancels it
     /// then; what is cut off is counted, and the summary still comes.
     public var deadlineUptimeSeconds: Double?
-    /// How many files are in flight at once.
-    public var maximumFilesInFlight = 128
+    /// How many files are in flight at once. Each needs three round trips: 384 of them move 1,600 files a second at 80 ms.
+    public var maximumFilesInFlight = 384
     /// How many directories are listed at once.
     public var maximumDirectoriesInFlight = 16
     /// How many files may wait while no file can be opened before a listing has ended: up to 12 MB of names.
