@@ -439,6 +439,33 @@ class EndlessListing(Server):
         super().open(number, reader)
 
 
+@scenario("dense-packets", "40 directories that never end, in packets of 256 KiB with 15,000 short names each")
+class DensePackets(Endless):
+    packed, width = 15_000, 1
+
+    def packets(self):
+        entry = name_entry(b"x", attributes(LINK, None, None))
+        return [uint32(self.packed) + entry * self.packed]
+
+    def open_directory(self, number, reader):
+        if self.path("opendir", reader) != (b"outgoing",):
+            reader.position = 0
+            reader.uint32()
+            self.noted -= 1
+            return super().open_directory(number, reader)
+        self.handle(number, None)
+        self.folders |= {(b"outgoing", b"d%d" % n) for n in range(40)}
+        self.top = Server.entries(self, (b"outgoing",))
+
+    def read_directory(self, number, reader):
+        start = reader.position
+        if self.handles[reader.text()] is not None:
+            reader.position = start
+            return super().read_directory(number, reader)
+        batch = list(self.top)
+        self.names(number, batch) if batch else self.status(number, END)
+
+
 @scenario("long-names-held", "one open handle at a time, and 40,000 files with names of 1,000 bytes in a directory")
 class LongNamesHeld(Server):
     open_handles = 1

@@ -113,6 +113,9 @@ struct HostileCase: Sendable {
             "endless-listing", .either, keys: ["in/again"], log: #""path":"outgoing/again""#,
             "the file is taken again and again; the deadline ends it"),
         endless(
+            "dense-packets", .cutShort, keys: [good], log: "file transferred",
+            "one packet of each directory at a time is in memory; the deadline ends it"),
+        endless(
             "long-names-held", .either, log: "", "no more than 32,768 files wait; the deadline comes first"),
         Self(
             scenario: "empty-names", answer: .done(0), log: "pull finished",
