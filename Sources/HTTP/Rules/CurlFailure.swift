@@ -36,6 +36,13 @@ enum CurlFailure {
 
     /// A handshake that ended with the connection, not with a refusal: trying again may help.
     private static func brokeOnTheWay(_ detail: String) -> Bool {
-        ["SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof", "Broken pipe"].contains { detail.contains($0) }
+        ["SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof", "Broken pipe"].contains { detail.holds($0) }
+    }
+}
+
+extension String {
+    /// Whether a text stands anywhere in this one.
+    fileprivate func holds(_ text: String) -> Bool {
+        utf8.indices.contains { utf8[$0...].starts(with: text.utf8) }
     }
 }

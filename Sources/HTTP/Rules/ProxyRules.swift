@@ -36,9 +36,9 @@ struct ProxyRules: Sendable {
     private static func parse(_ text: String) -> Proxy {
         var scheme = "http://"
         var rest = text[...]
-        if let range = text.firstRange(of: "://") {
-            scheme = String(text[..<range.upperBound])
-            rest = text[range.upperBound...]
+        if let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") {
+            rest = text[colon...].dropFirst(3)
+            scheme = String(text[..<rest.startIndex])
         }
         rest = rest.prefix { $0 != "/" }
         guard let at = rest.lastIndex(of: "@") else { return Proxy(address: scheme + rest) }

@@ -27,7 +27,7 @@ public struct HostKeyPolicy: Sendable, Hashable {
     /// Reads the setting. An empty text is `unset`.
     /// - Throws: `SFTPError` of step `.hostKey` that says which entry is wrong, and what was expected there.
     public init(parsing text: String) throws(SFTPError) {
-        let lines = text.replacing("\\r\\n", with: "\n").replacing("\\n", with: "\n")
+        let lines = text.replacingAll("\\r\\n", with: "\n").replacingAll("\\n", with: "\n")
             .split(omittingEmptySubsequences: false) { $0.isNewline }
         for (index, line) in lines.enumerated() {
             let trimmed = line.trimmingSpacesAndQuotes

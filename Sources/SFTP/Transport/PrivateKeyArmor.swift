@@ -30,7 +30,7 @@ struct PrivateKeyArmor {
     /// Takes the key apart.
     init(_ text: String) throws(SFTPError) {
         let text = String(
-            text.replacing("\\r", with: "").replacing("\\n", with: "\n").replacing("\r", with: "\n")
+            text.replacingAll("\\r", with: "").replacingAll("\\n", with: "\n").replacingAll("\r", with: "\n")
                 .trimmingSpacesAndQuotes)
         try Self.refuseOtherThings(text)
         guard let (label, afterBegin) = Self.mark("BEGIN", in: text[...]) else {
@@ -79,14 +79,14 @@ struct PrivateKeyArmor {
     /// Finds `-----WORD label-----`, and returns the label and what follows.
     private static func mark(_ word: String, in text: Substring) -> (label: String, rest: Substring)? {
         let opening = "-----\(word)"
-        guard let start = text.ranges(of: opening).first?.upperBound,
-            let end = text[start...].ranges(of: "-----").first
+        guard let start = text.firstPlace(of: opening)?.upperBound,
+            let end = text[start...].firstPlace(of: "-----")
         else { return nil }
         return (String(text[start..<end.lowerBound].trimmingSpacesAndQuotes), text[end.upperBound...])
     }
 
     private static func body(of text: Substring) -> (body: Substring, endLabel: String)? {
-        guard let end = text.ranges(of: "-----END").first, let (label, _) = mark("END", in: text[end.lowerBound...])
+        guard let end = text.firstPlace(of: "-----END"), let (label, _) = mark("END", in: text[end.lowerBound...])
         else { return nil }
         return (text[..<end.lowerBound], label)
     }

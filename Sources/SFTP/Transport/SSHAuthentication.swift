@@ -188,7 +188,7 @@ struct SSHAuthentication {
     /// A server that hangs up because of our attempts has refused us; any other end may be an accident.
     private func lost(while method: Method) -> SFTPError {
         var failure = connection.failure(.authentication, "logging in as \(user) with \(method.rawValue)")
-        if connection.wire.farewell?.lowercased().contains("authentication") == true {
+        if connection.wire.farewell?.lowercased().firstPlace(of: "authentication") != nil {
             failure.reason = .authenticationRejected
         }
         return failure

@@ -16,7 +16,7 @@ public enum SettingsDocument {
             "|---|---|",
         ]
         for variable in StandardVariable.all {
-            let names = variable.name.split(separator: ", ").map { "`\($0)`" }.joined(separator: ", ")
+            let names = variable.name.split { $0 == "," || $0 == " " }.map { "`\($0)`" }.joined(separator: ", ")
             lines.append(row(names, variable.summary))
         }
         return lines.joined(separator: "\n") + "\n"
