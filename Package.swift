@@ -31,15 +31,16 @@ let package = Package(
         // For release programs in a root file system without /proc; linked in by scripts/package.
         .target(name: "CWithoutProc"),
 
-        // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → HTTP.
+        // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → {HTTP, JSON}.
+        .target(name: "JSON", swiftSettings: strict),
         .target(name: "HTTP", dependencies: ["CLibCurl"], swiftSettings: strict),
-        .target(name: "AWS", dependencies: ["HTTP", "CLibCrypto"], swiftSettings: strict),
-        .target(name: "LambdaRuntime", dependencies: ["HTTP", logging], swiftSettings: strict),
+        .target(name: "AWS", dependencies: ["HTTP", "JSON", "CLibCrypto"], swiftSettings: strict),
+        .target(name: "LambdaRuntime", dependencies: ["HTTP", "JSON", logging], swiftSettings: strict),
         .target(name: "SFTP", dependencies: ["CLibSSH2", "CLibCrypto", logging], swiftSettings: strict),
-        .target(name: "Transfers", swiftSettings: strict),
+        .target(name: "Transfers", dependencies: ["JSON"], swiftSettings: strict),
         .target(
             name: "SFTPLambdaCore",
-            dependencies: ["Transfers", "LambdaRuntime", "AWS", "HTTP", "SFTP", "CWithoutProc", logging],
+            dependencies: ["Transfers", "LambdaRuntime", "AWS", "HTTP", "JSON", "SFTP", "CWithoutProc", logging],
             swiftSettings: strict),
 
         .executableTarget(name: "pull", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
@@ -50,8 +51,9 @@ let package = Package(
         .target(
             name: "TestKit", dependencies: ["HTTP", "Transfers", logging], path: "Tests/TestKit",
             swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "TestKit"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestKit"], swiftSettings: strict),
-        .testTarget(name: "AWSTests", dependencies: ["AWS", "HTTP", "TestKit"], swiftSettings: strict),
+        .testTarget(name: "AWSTests", dependencies: ["AWS", "HTTP", "JSON", "TestKit"], swiftSettings: strict),
         .executableTarget(
             name: "LambdaTestFunction", dependencies: ["LambdaRuntime", "HTTP", logging],
             path: "Tests/LambdaTestFunction", swiftSettings: strict),
@@ -63,10 +65,10 @@ let package = Package(
         .testTarget(
             name: "SFTPTests", dependencies: ["SFTP", "SFTPLambdaCore", "Transfers", "TestKit", logging],
             swiftSettings: strict),
-        .testTarget(name: "TransfersTests", dependencies: ["Transfers", "TestKit"], swiftSettings: strict),
+        .testTarget(name: "TransfersTests", dependencies: ["Transfers", "JSON", "TestKit"], swiftSettings: strict),
         .testTarget(
             name: "SFTPLambdaCoreTests",
-            dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "SFTP", "TestKit", logging],
+            dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "JSON", "SFTP", "TestKit", logging],
             swiftSettings: strict),
         .testTarget(
             name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit", "pull", "push", "pushRetry"],

@@ -1,3 +1,5 @@
+import JSON
+
 /// A failure as the Runtime API takes it: the body of `invocation/{id}/error` and `init/error`, and the header that
 /// classifies it (AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes", Invocation error).
 struct ErrorReport: Sendable, Hashable, LambdaReportableError {
@@ -36,24 +38,13 @@ struct ErrorReport: Sendable, Hashable, LambdaReportableError {
 
     /// `{"errorMessage":…,"errorType":…,"stackTrace":[]}`. The trace is empty: a stripped release program has none.
     var body: [UInt8] {
-        var json = #"{"errorMessage":"#
-        Self.appendQuoted(cutMessage, to: &json)
-        json += #","errorType":"#
-        Self.appendQuoted(errorType, to: &json)
-        json += #","stackTrace":[]}"#
-        return Array(json.utf8)
-    }
-
-    private var cutMessage: String {
-        guard errorMessage.utf8.count > Self.maximumMessageBytes else { return errorMessage }
-        var kept = String.UnicodeScalarView()
-        var keptBytes = 0
-        for scalar in errorMessage.unicodeScalars {
-            keptBytes += UTF8.width(scalar)
-            guard keptBytes <= Self.maximumMessageBytes else { break }
-            kept.append(scalar)
+        var text = JSONText(maximumStringBytes: Self.maximumMessageBytes)
+        text.object {
+            $0.member("errorMessage", errorMessage)
+            $0.member("errorType", errorType)
+            $0.member("stackTrace", [String]())
         }
-        return String(kept) + "…"
+        return text.bytes
     }
 
     private static func isWord(_ text: Substring) -> Bool {
@@ -61,26 +52,5 @@ struct ErrorReport: Sendable, Hashable, LambdaReportableError {
         let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
         let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
         return capitals.contains(first) && text.utf8.allSatisfy { capitals.contains($0) || letters.contains($0) }
-    }
-
-    /// Appends a JSON string (RFC 8259, section 7). Three fields do not need an encoder that can throw.
-    private static func appendQuoted(_ text: String, to json: inout String) {
-        let hexadecimal = Array("0123456789abcdef".unicodeScalars)
-        json.unicodeScalars.append("\"")
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": json += "\\\""
-            case "\\": json += "\\\\"
-            case "\n": json += "\\n"
-            case "\r": json += "\\r"
-            case "\t": json += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                json += "\\u00"
-                json.unicodeScalars.append(hexadecimal[Int(scalar.value >> 4)])
-                json.unicodeScalars.append(hexadecimal[Int(scalar.value & 15)])
-            default: json.unicodeScalars.append(scalar)
-            }
-        }
-        json.unicodeScalars.append("\"")
     }
 }

@@ -36,8 +36,7 @@ import Testing
         let report = ErrorReport(type: "X", message: "\"\\\n\r\t\u{0}\u{1F}\u{7F}é\u{2028}")
         #expect(
             String(decoding: report.body, as: UTF8.self)
-                == #"{"errorMessage":"\"\\\n\r\t\u0000\u001f\u007fé"# + "\u{2028}"
-                + #"","errorType":"X","stackTrace":[]}"#)
+                == #"{"errorMessage":"\"\\\n\r\t\u0000\u001f\u007fé\u2028","errorType":"X","stackTrace":[]}"#)
     }
 
     @Test(arguments: [

@@ -39,6 +39,11 @@ import Testing
                     password: Secret(" p "), hostKey: "SHA256:a"))
     }
 
+    @Test func aByteOrderMarkBeforeTheDocumentIsIgnored() throws {
+        #expect(try SecretDocument("\u{FEFF}{\"Username\": \"acme\"}").login == PartialLogin(user: "acme"))
+        #expect(throws: SettingsError.self) { try SecretDocument("\u{FEFF}\u{FEFF}{}") }
+    }
+
     @Test func severalHostKeysMayBeAList() throws {
         #expect(try SecretDocument(#"{"HostKey": ["SHA256:a", "SHA256:b"]}"#).login.hostKey == "SHA256:a\nSHA256:b")
         #expect(try SecretDocument(#"{"HostKey": []}"#).login.hostKey == nil)
@@ -50,10 +55,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("hunter2", "is not JSON"), (#"{"Password": "hunter2""#, "is not JSON"), ("", "is not JSON"),
+        ("hunter2", "is not JSON"), (#"{"Password": "hunter2""#, "is not JSON: an object does not end, at byte 22"),
+        ("", "is not JSON"),
         (#"["hunter2"]"#, "not an object"), (#""hunter2""#, "not an object"), ("null", "object"),
         (#"{"Password": {"hunter2": 1}}"#, "has a Password that is not text"),
         (#"{"Password": 7}"#, "has a Password that is not text"),
+        (#"{"HostKey": ["a", null]}"#, "has a HostKey that is not text"),
         (#"{"HostKey": ["a", 1]}"#, "has a HostKey that is not text"),
         (#"{"HostKey": {"hunter2": 1}}"#, "has a HostKey that is not text"),
         ("{\"Password\": \"" + String(repeating: "hunter2", count: 10_000) + "\"}", "is larger than 65536 bytes"),

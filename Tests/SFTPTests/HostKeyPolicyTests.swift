@@ -1,3 +1,5 @@
+import Foundation
+import TestKit
 import Testing
 
 @testable import SFTP
@@ -80,6 +82,24 @@ import Testing
         #expect(Base64.decode("Zm9vYmFy") == Array("foobar".utf8))
         for wrong in ["", "=", "Zm9vYg=", "Zm9vYg===", "Zm9vY", "Zm9v Yg", "Zm9v-_", "Zg==Zg=="] {
             #expect(Base64.decode(wrong) == nil, "\(wrong)")
+        }
+    }
+
+    @Test func base64AgreesWithFoundation() {
+        var random = SeededGenerator(seed: 3)
+        for count in 0..<200 {
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let text = Data(bytes).base64EncodedString()
+            #expect(Base64.encode(bytes) == text)
+            guard count > 0 else { continue }
+            #expect(Base64.decode(text) == bytes)
+            #expect(Base64.decode(text.prefix { $0 != "=" }) == bytes)
+            var damaged = Array(text.utf8)
+            damaged[Int.random(in: 0..<(count * 4 / 3), using: &random)] = UInt8.random(in: 0...0x7F, using: &random)
+            let characters = String(decoding: damaged, as: UTF8.self)
+            if !characters.contains("=") || text.hasSuffix("=") == characters.hasSuffix("=") {
+                #expect(Base64.decode(characters) == Data(base64Encoded: characters).map { Array($0) }, "\(characters)")
+            }
         }
     }
 

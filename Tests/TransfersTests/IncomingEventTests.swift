@@ -79,7 +79,7 @@ import Testing
         #expect(event.failures.map(\.event) == [Array("not JSON".utf8)])
         #expect(
             IncomingEvent.batchAnswer(failedItemIDs: ["m3", "\"\\\n"])
-                == #"{"batchItemFailures":[{"itemIdentifier":"m3"},{"itemIdentifier":"\"\\\u000a"}]}"#)
+                == #"{"batchItemFailures":[{"itemIdentifier":"m3"},{"itemIdentifier":"\"\\\n"}]}"#)
         #expect(IncomingEvent.batchAnswer(failedItemIDs: []) == #"{"batchItemFailures":[]}"#)
     }
 

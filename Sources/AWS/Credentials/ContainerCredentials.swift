@@ -1,5 +1,5 @@
-import FoundationEssentials
 public import HTTP
+import JSON
 
 /// Credentials from the endpoint that ECS and EKS give a container (AWS SDKs and Tools Reference Guide, "Container
 /// credential provider"). They are kept, and fetched again five minutes before they end; callers at the same time share
@@ -166,23 +166,29 @@ public actor ContainerCredentials: CredentialsProvider {
         }
     }
 
-    private struct Answer: Decodable {
-        var AccessKeyId: String
-        var SecretAccessKey: String
-        var Token: String?
-        var Expiration: String?
+    private struct Answer: JSONReadable {
+        var accessKeyID: String
+        var secretAccessKey: String
+        var token: String?
+        var expiration: String?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            accessKeyID = try json.required("AccessKeyId")
+            secretAccessKey = try json.required("SecretAccessKey")
+            token = try json.optional("Token")
+            expiration = try json.optional("Expiration")
+        }
     }
 
     private static func parse(_ body: [UInt8]) -> Result<AWSCredentials, CredentialsError> {
         let answer: Answer
-        do { answer = try JSONDecoder().decode(Answer.self, from: Data(body)) } catch {
+        do { answer = try Answer(parsing: body) } catch {
             return .failure(
                 CredentialsError(
-                    "the container credentials endpoint answered with something else than keys:"
-                        + " \(JSONFault.words(error))"))
+                    "the container credentials endpoint answered with something else than keys: \(error)"))
         }
         var end: Int64?
-        if let expiration = answer.Expiration {
+        if let expiration = answer.expiration {
             end = Timestamps.parseISO8601(expiration)
             if end == nil {
                 return .failure(CredentialsError("the container credentials have an Expiration that is no time"))
@@ -190,7 +196,7 @@ public actor ContainerCredentials: CredentialsProvider {
         }
         return .success(
             AWSCredentials(
-                accessKeyID: answer.AccessKeyId, secretAccessKey: answer.SecretAccessKey, sessionToken: answer.Token,
+                accessKeyID: answer.accessKeyID, secretAccessKey: answer.secretAccessKey, sessionToken: answer.token,
                 expirationEpochSeconds: end))
     }
 }

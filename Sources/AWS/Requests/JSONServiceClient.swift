@@ -1,5 +1,5 @@
-import FoundationEssentials
 import HTTP
+import JSON
 
 /// Calls of AWS's JSON protocols (Smithy, "AWS JSON 1.0 protocol" and "AWS JSON 1.1 protocol"): SQS, Secrets Manager.
 struct JSONServiceClient: Sendable {
@@ -23,14 +23,11 @@ struct JSONServiceClient: Sendable {
     ///   - subject: what it is done on, for errors.
     ///   - region: the region, when it is another than the configuration's.
     ///   - stallSeconds: how long the service may be silent.
-    func call<Input: Encodable & Sendable, Output: Decodable & Sendable>(
+    func call<Input: JSONWritable, Output: JSONReadable>(
         _ action: String, subject: String, _ input: Input, as output: Output.Type, region: String? = nil,
         stallSeconds: Int = HTTPLimits.standard.stallSeconds, deadlineUptimeSeconds: Double?
     ) async throws(AWSError) -> Output {
-        let body: [UInt8]
-        do { body = Array(try JSONEncoder().encode(input)) } catch {
-            throw AWSError(.rejected, operation: action, subject: subject, message: "the request cannot be encoded")
-        }
+        let body = input.jsonBytes
         let custom = client.configuration.endpoint(endpointVariable)
         let hostLabel = hostLabel
         var call = ServiceCall(
@@ -48,19 +45,24 @@ struct JSONServiceClient: Sendable {
             }
             guard response.status == 200 else { return .refused(ServiceFailure(response, json: answer)) }
             // An action that gives nothing may answer with no body.
-            let document = answer.isEmpty ? Data("{}".utf8) : Data(answer)
-            do { return .success(try JSONDecoder().decode(Output.self, from: document)) } catch {
-                return .malformed("the answer is not what \(action) gives: \(JSONFault.words(error))")
+            let document = answer.isEmpty ? Array("{}".utf8) : answer
+            do { return .success(try Output(parsing: document)) } catch {
+                return .malformed("the answer is not what \(action) gives: \(error)")
             }
         }
     }
 }
 
 extension ServiceFailure {
-    private struct Answer: Decodable {
-        var __type: String?
+    private struct Answer: JSONReadable {
+        var type: String?
         var message: String?
-        var Message: String?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            type = try json.optional("__type")
+            let capitalised: String? = try json.optional("Message")
+            message = try json.optional("message") ?? capitalised
+        }
     }
 
     /// Reads an error of the JSON protocols. The code stands in the header `x-amzn-ErrorType` or in `__type`, with a
@@ -69,12 +71,12 @@ extension ServiceFailure {
         self.init(response)
         var type = response.headers["x-amzn-ErrorType"]
         do {
-            let answer = try JSONDecoder().decode(Answer.self, from: Data(json))
-            type = type ?? answer.__type
-            message = (answer.message ?? answer.Message).map(Self.bounded)
+            let answer = try Answer(parsing: json)
+            type = type ?? answer.type
+            message = answer.message.map(Self.bounded)
         } catch {
             // Such as the page of a proxy. The status remains.
-            message = "the body of the answer says no reason: \(JSONFault.words(error))"
+            message = "the body of the answer says no reason: \(error)"
         }
         // SQS's name of the error from before it spoke JSON, and whose fault it is: `code;Sender`. The only code of an
         // answer without a body.

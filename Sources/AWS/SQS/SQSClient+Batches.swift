@@ -1,3 +1,5 @@
+import JSON
+
 extension SQSClient {
     /// Sends messages, in batches as large as SQS takes.
     ///
@@ -54,7 +56,7 @@ extension SQSClient {
     }
 
     /// A batch whose entries either are done or failed, and give nothing back.
-    private func changes<Value: Sendable, Coded: Encodable & Sendable>(
+    private func changes<Value: Sendable, Coded: JSONWritable>(
         _ operation: String, _ queue: SQSQueue, _ values: [Value], _ deadline: Double?,
         _ code: @escaping @Sendable (Value, Int) -> Coded
     ) async -> [AWSError?] {

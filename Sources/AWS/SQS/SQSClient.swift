@@ -1,5 +1,5 @@
-import FoundationEssentials
 import HTTP
+import JSON
 
 /// Amazon SQS over its JSON protocol (Amazon SQS API Reference, version 2012-11-05).
 ///
@@ -125,7 +125,7 @@ public struct SQSClient: Sendable {
             as: SQSWire.Nothing.self, deadlineUptimeSeconds)
     }
 
-    func call<Input: Encodable & Sendable, Output: Decodable & Sendable>(
+    func call<Input: JSONWritable, Output: JSONReadable>(
         _ action: String, _ queue: SQSQueue, _ input: Input, as output: Output.Type, _ deadline: Double?,
         stallSeconds: Int = HTTPLimits.standard.stallSeconds
     ) async throws(AWSError) -> Output {

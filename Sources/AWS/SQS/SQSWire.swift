@@ -1,30 +1,51 @@
+import JSON
+
 /// The JSON of SQS's actions (Amazon SQS API Reference, version 2012-11-05; AWS JSON 1.0 protocol). Names are SQS's.
 enum SQSWire {
-    struct Queue: Encodable {
-        var QueueUrl: String
+    struct Nothing: JSONReadable {
+        /// An action that gives nothing gives an object all the same.
+        init(json: JSONValue) throws(JSONFieldFault) {
+            guard json.isObject else { throw JSONFieldFault(.isNot(.object)) }
+        }
     }
 
-    struct Nothing: Decodable {}
-
-    struct GetQueueURL: Encodable {
+    struct GetQueueURL: JSONWritable {
         var QueueName: String
         var QueueOwnerAWSAccountId: String?
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueName", QueueName)
+                $0.member("QueueOwnerAWSAccountId", QueueOwnerAWSAccountId)
+            }
+        }
     }
 
-    struct QueueURL: Decodable {
+    struct QueueURL: JSONReadable {
         var QueueUrl: String
+
+        init(json: JSONValue) throws(JSONFieldFault) { QueueUrl = try json.required("QueueUrl") }
     }
 
-    struct GetAttributes: Encodable {
+    struct GetAttributes: JSONWritable {
         var QueueUrl: String
         var AttributeNames: [String]
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueUrl", QueueUrl)
+                $0.member("AttributeNames", AttributeNames)
+            }
+        }
     }
 
-    struct Attributes: Decodable {
+    struct Attributes: JSONReadable {
         var Attributes: [String: String]?
+
+        init(json: JSONValue) throws(JSONFieldFault) { Attributes = try json.optional("Attributes") }
     }
 
-    struct Send: Encodable {
+    struct Send: JSONWritable {
         var QueueUrl: String?
         var Id: String?
         var MessageBody: String
@@ -42,13 +63,32 @@ enum SQSWire {
             MessageGroupId = message.groupID
             MessageDeduplicationId = message.deduplicationID
         }
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueUrl", QueueUrl)
+                $0.member("Id", Id)
+                $0.member("MessageBody", MessageBody)
+                $0.member("MessageAttributes", MessageAttributes)
+                $0.member("DelaySeconds", DelaySeconds)
+                $0.member("MessageGroupId", MessageGroupId)
+                $0.member("MessageDeduplicationId", MessageDeduplicationId)
+            }
+        }
     }
 
-    struct Sent: Decodable {
+    struct Sent: JSONReadable {
         var Id: String?
         var MessageId: String
         var MD5OfMessageBody: String
         var MD5OfMessageAttributes: String?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            Id = try json.optional("Id")
+            MessageId = try json.required("MessageId")
+            MD5OfMessageBody = try json.required("MD5OfMessageBody")
+            MD5OfMessageAttributes = try json.optional("MD5OfMessageAttributes")
+        }
 
         /// What is wrong with what SQS stored; nil when it is what was sent.
         func fault(_ message: SQSOutgoingMessage) -> String? {
@@ -64,7 +104,7 @@ enum SQSWire {
         }
     }
 
-    struct Attribute: Codable {
+    struct Attribute: JSONReadable, JSONWritable {
         var DataType: String
         var StringValue: String?
         var BinaryValue: String?
@@ -77,6 +117,20 @@ enum SQSWire {
             }
         }
 
+        init(json: JSONValue) throws(JSONFieldFault) {
+            DataType = try json.required("DataType")
+            StringValue = try json.optional("StringValue")
+            BinaryValue = try json.optional("BinaryValue")
+        }
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("DataType", DataType)
+                $0.member("StringValue", StringValue)
+                $0.member("BinaryValue", BinaryValue)
+            }
+        }
+
         /// The attribute; nil when it has no value, or one that is no base 64.
         var attribute: SQSAttribute? {
             if let StringValue { return SQSAttribute(dataType: DataType, value: .text(StringValue)) }
@@ -85,20 +139,31 @@ enum SQSWire {
         }
     }
 
-    struct Receive: Encodable {
+    struct Receive: JSONWritable {
         var QueueUrl: String
         var MaxNumberOfMessages: Int
         var WaitTimeSeconds: Int
         var VisibilityTimeout: Int?
-        var MessageSystemAttributeNames = ["All"]
-        var MessageAttributeNames = ["All"]
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueUrl", QueueUrl)
+                $0.member("MaxNumberOfMessages", MaxNumberOfMessages)
+                $0.member("WaitTimeSeconds", WaitTimeSeconds)
+                $0.member("VisibilityTimeout", VisibilityTimeout)
+                $0.member("MessageSystemAttributeNames", ["All"])
+                $0.member("MessageAttributeNames", ["All"])
+            }
+        }
     }
 
-    struct Received: Decodable {
+    struct Received: JSONReadable {
         var Messages: [Message]?
+
+        init(json: JSONValue) throws(JSONFieldFault) { Messages = try json.optional("Messages") }
     }
 
-    struct Message: Decodable {
+    struct Message: JSONReadable {
         var MessageId: String?
         var ReceiptHandle: String?
         var Body: String?
@@ -106,40 +171,88 @@ enum SQSWire {
         var MessageAttributes: [String: Attribute]?
         var MD5OfMessageAttributes: String?
         var Attributes: [String: String]?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            MessageId = try json.optional("MessageId")
+            ReceiptHandle = try json.optional("ReceiptHandle")
+            Body = try json.optional("Body")
+            MD5OfBody = try json.optional("MD5OfBody")
+            MessageAttributes = try json.optional("MessageAttributes")
+            MD5OfMessageAttributes = try json.optional("MD5OfMessageAttributes")
+            Attributes = try json.optional("Attributes")
+        }
     }
 
-    struct Delete: Encodable {
+    struct Delete: JSONWritable {
         var QueueUrl: String?
         var Id: String?
         var ReceiptHandle: String
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueUrl", QueueUrl)
+                $0.member("Id", Id)
+                $0.member("ReceiptHandle", ReceiptHandle)
+            }
+        }
     }
 
-    struct ChangeVisibility: Encodable {
+    struct ChangeVisibility: JSONWritable {
         var QueueUrl: String?
         var Id: String?
         var ReceiptHandle: String
         var VisibilityTimeout: Int
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueUrl", QueueUrl)
+                $0.member("Id", Id)
+                $0.member("ReceiptHandle", ReceiptHandle)
+                $0.member("VisibilityTimeout", VisibilityTimeout)
+            }
+        }
     }
 
-    struct Batch<Entry: Encodable & Sendable>: Encodable, Sendable {
+    struct Batch<Entry: JSONWritable>: JSONWritable {
         var QueueUrl: String
         var Entries: [Entry]
+
+        func write(to text: inout JSONText) {
+            text.object {
+                $0.member("QueueUrl", QueueUrl)
+                $0.member("Entries", Entries)
+            }
+        }
     }
 
-    struct BatchAnswer<Success: Decodable & Sendable>: Decodable, Sendable {
+    struct BatchAnswer<Success: JSONReadable>: JSONReadable {
         var Successful: [Success]?
         var Failed: [Failure]?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            Successful = try json.optional("Successful")
+            Failed = try json.optional("Failed")
+        }
     }
 
-    struct Done: Decodable {
+    struct Done: JSONReadable {
         var Id: String?
+
+        init(json: JSONValue) throws(JSONFieldFault) { Id = try json.optional("Id") }
     }
 
-    struct Failure: Decodable {
+    struct Failure: JSONReadable {
         var Id: String
         var SenderFault: Bool?
         var Code: String?
         var Message: String?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            Id = try json.required("Id")
+            SenderFault = try json.optional("SenderFault")
+            Code = try json.optional("Code")
+            Message = try json.optional("Message")
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import JSON
 
 /// AWS Secrets Manager (AWS Secrets Manager API Reference, version 2017-10-17).
 public struct SecretsManagerClient: Sendable {
@@ -29,14 +29,22 @@ public struct SecretsManagerClient: Sendable {
         public var customMirror: Mirror { Mirror(self, children: ["name": name]) }
     }
 
-    private struct Input: Encodable {
-        var SecretId: String
+    private struct Input: JSONWritable {
+        var secretID: String
+
+        func write(to text: inout JSONText) { text.object { $0.member("SecretId", secretID) } }
     }
 
-    private struct Output: Decodable {
-        var Name: String?
-        var VersionId: String?
-        var SecretString: String?
+    private struct Output: JSONReadable {
+        var name: String?
+        var versionID: String?
+        var secretString: String?
+
+        init(json: JSONValue) throws(JSONFieldFault) {
+            name = try json.optional("Name")
+            versionID = try json.optional("VersionId")
+            secretString = try json.optional("SecretString")
+        }
     }
 
     /// The current value of a secret.
@@ -47,14 +55,14 @@ public struct SecretsManagerClient: Sendable {
         _ secretID: String, deadlineUptimeSeconds: Double? = nil
     ) async throws(AWSError) -> Value {
         let output = try await json.call(
-            "GetSecretValue", subject: secretID, Input(SecretId: secretID), as: Output.self,
+            "GetSecretValue", subject: secretID, Input(secretID: secretID), as: Output.self,
             region: Self.region(ofARN: secretID), deadlineUptimeSeconds: deadlineUptimeSeconds)
-        guard let text = output.SecretString else {
+        guard let text = output.secretString else {
             throw AWSError(
                 .rejected, operation: "GetSecretValue", subject: secretID, status: 200,
                 message: "the secret is binary, not text", attempts: 1)
         }
-        return Value(name: output.Name ?? secretID, versionID: output.VersionId, secretString: text)
+        return Value(name: output.name ?? secretID, versionID: output.versionID, secretString: text)
     }
 
     /// The region of `arn:partition:service:region:account:…`; nil when the text is no ARN.

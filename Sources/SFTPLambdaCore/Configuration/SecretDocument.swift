@@ -1,4 +1,4 @@
-import FoundationEssentials
+import JSON
 
 /// What a secret in Secrets Manager says of a login: a JSON object with the names that AWS Transfer Family uses for its
 /// SFTP connectors (AWS Transfer Family User Guide, "Store authentication credentials for SFTP connectors in Secrets
@@ -17,12 +17,11 @@ struct SecretDocument: Sendable {
         }
         let fields: Fields
         do {
-            fields = try JSONDecoder().decode(Fields.self, from: Data(text.utf8))
-        } catch let error as DecodingError {
-            throw Self.fault(Self.explained(error))
+            fields = try Fields(parsing: Self.withoutByteOrderMark(text))
+        } catch let error as JSONFault {
+            throw Self.fault("is not JSON: \(error.reason), at byte \(error.offsetBytes)")
         } catch {
-            // The decoder's own words are lost on purpose: they may quote the document.
-            throw Self.fault("is not JSON")
+            throw Self.fault(Self.explained(error as? JSONFieldFault))
         }
         login = PartialLogin(
             user: fields.username?.trimmingWhiteSpace().nonEmpty,
@@ -32,44 +31,40 @@ struct SecretDocument: Sendable {
             hostKey: fields.hostKey.flatMap { $0.lines.joined(separator: "\n").trimmingWhiteSpace().nonEmpty })
     }
 
-    private struct Fields: Decodable {
+    /// Some editors put U+FEFF before a text, and a file becomes a secret as it is. RFC 8259, section 8.1, lets a reader
+    /// ignore it.
+    private static func withoutByteOrderMark(_ text: String) -> [UInt8] {
+        Array(text.unicodeScalars.first == "\u{FEFF}" ? text.utf8.dropFirst(3) : text.utf8[...])
+    }
+
+    private struct Fields: JSONReadable {
         var username: String?
         var privateKey: String?
         var passphrase: String?
         var password: String?
         var hostKey: TextOrTexts?
 
-        enum CodingKeys: String, CodingKey {
-            case username = "Username"
-            case privateKey = "PrivateKey"
-            case passphrase = "Passphrase"
-            case password = "Password"
-            case hostKey = "HostKey"
+        init(json: JSONValue) throws(JSONFieldFault) {
+            username = try json.optional("Username")
+            privateKey = try json.optional("PrivateKey")
+            passphrase = try json.optional("Passphrase")
+            password = try json.optional("Password")
+            hostKey = try json.optional("HostKey")
         }
     }
 
-    private struct TextOrTexts: Decodable {
+    private struct TextOrTexts: JSONReadable {
         var lines: [String]
 
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            do {
-                lines = [try container.decode(String.self)]
-            } catch DecodingError.typeMismatch {
-                lines = try container.decode([String].self)
-            }
+        init(json: JSONValue) throws(JSONFieldFault) {
+            lines = if let text = json.text { [text] } else { try [String](json: json) }
         }
     }
 
-    /// Only the path, which is one of our own names, is taken from the error.
-    private static func explained(_ error: DecodingError) -> String {
-        switch error {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            guard let name = context.codingPath.first?.stringValue else { return "is JSON, but not an object" }
-            return "has a \(name) that is not text"
-        default:
-            return "is not JSON"
-        }
+    /// Only the path's first name, which is one of our own names, is taken from the fault.
+    private static func explained(_ fault: JSONFieldFault?) -> String {
+        guard let name = fault?.path.first else { return "is JSON, but not an object" }
+        return "has a \(name) that is not text"
     }
 
     private static func fault(_ problem: String) -> SettingsError {

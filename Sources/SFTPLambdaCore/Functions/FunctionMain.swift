@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 import HTTP
 import LambdaRuntime
@@ -8,7 +7,7 @@ import Logging
 public enum FunctionMain {
     /// Serves Lambda's invocations with the function, until the process has to end.
     public static func run(_ function: LambdaFunction) async -> Never {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = ProcessEnvironment.variables()
         let log = LogOutput(options: LogOptions(environment: environment))
         let logger = log.logger(label: function.rawValue)
         for warning in log.options.warnings { logger.warning("\(warning)") }

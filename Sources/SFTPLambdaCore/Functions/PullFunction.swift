@@ -1,5 +1,5 @@
 import AWS
-import FoundationEssentials
+import JSON
 import LambdaRuntime
 import Logging
 import SFTP
@@ -34,20 +34,18 @@ struct PullFunction: LambdaHandler {
         let summary = try await window.run { try await run(window, context.logger) }
         report(summary, context)
         if summary.isFailure { throw FunctionFailure(summary) }
-        return try FunctionAnswer.json(summary)
+        return summary.jsonBytes
     }
 
     /// Any JSON will do: a schedule's event says nothing that a run needs.
     private static func check(_ event: [UInt8]) throws {
-        struct Anything: Decodable {
-            init(from decoder: any Decoder) {}
-        }
-        do {
-            _ = try JSONDecoder().decode(Anything.self, from: Data(event))
+        do throws(JSONFault) {
+            _ = try JSONValue(parsing: event)
         } catch {
             throw FunctionFailure(
                 type: "MalformedEvent",
-                message: "the event is not JSON; expected the event of a schedule, or {} from a person")
+                message: "the event is not JSON: \(error.reason), at byte \(error.offsetBytes) of \(event.count);"
+                    + " expected the event of a schedule, or {} from a person")
         }
     }
 

@@ -1,5 +1,5 @@
 import AWS
-import FoundationEssentials
+import JSON
 import LambdaRuntime
 import Logging
 import Transfers
@@ -45,7 +45,7 @@ struct PushFunction: LambdaHandler {
         if let failedItemIDs = result.failedItemIDs {
             return Array(IncomingEvent.batchAnswer(failedItemIDs: failedItemIDs).utf8)
         }
-        return try FunctionAnswer.json(result.summary)
+        return result.summary.jsonBytes
     }
 
     private func push(

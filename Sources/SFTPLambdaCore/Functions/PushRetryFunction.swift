@@ -1,4 +1,5 @@
 import AWS
+import JSON
 import LambdaRuntime
 import Logging
 import Transfers
@@ -29,7 +30,7 @@ struct PushRetryFunction: LambdaHandler {
                 message: "\(summary.failed) failed, \(summary.delivered) delivered, \(summary.handedBack) handed back. "
                     + summary.listedFailures)
         }
-        return try FunctionAnswer.json(summary)
+        return summary.jsonBytes
     }
 
     private func retry(_ window: WorkWindow, _ logger: Logger) async throws -> PushSummary {

@@ -1,3 +1,4 @@
+import JSON
 import Logging
 
 /// Numbers for CloudWatch Metrics, sent as log lines that CloudWatch Logs recognises (Amazon CloudWatch User Guide,
@@ -105,7 +106,7 @@ public struct EmbeddedMetrics: Sendable, Hashable {
     private func line(_ metrics: ArraySlice<Metric>, _ epochMilliseconds: Int64, _ level: Logger.Level) -> [UInt8] {
         var line = JSONText(maximumStringBytes: Self.maximumPropertyBytes)
         line.append(raw: #"{"_aws":{"Timestamp":"#)
-        line.append(number: String(epochMilliseconds))
+        line.append(literal: String(epochMilliseconds))
         line.append(raw: #","CloudWatchMetrics":[{"Namespace":"#)
         line.append(string: namespace)
         line.append(raw: #","Dimensions":[["#)
@@ -132,7 +133,7 @@ public struct EmbeddedMetrics: Sendable, Hashable {
         }
         for metric in metrics {
             line.append(name: metric.name)
-            line.append(number: Self.number(metric.value))
+            line.append(literal: Self.number(metric.value))
         }
         line.append(raw: "}")
         return line.bytes

@@ -1,3 +1,4 @@
+import JSON
 import Logging
 
 /// What one line of the log says, before it gets its form.
@@ -36,7 +37,7 @@ struct LogLine {
     /// that no name of a file can look like another field or another line.
     var text: [UInt8] {
         var line = JSONText(maximumStringBytes: 8 * 1024)
-        line.append(number: "\(timestamp) \(level.lambdaName) ")
+        line.append(literal: "\(timestamp) \(level.lambdaName) ")
         for scalar in message.unicodeScalars.prefix(Self.maximumTextMessageScalars) {
             if scalar == "\"" { line.append(raw: "\"") } else { line.append(scalar) }
         }
@@ -105,7 +106,7 @@ extension JSONText {
     mutating func append(plain text: String) {
         let isPlain = (1...maximumStringBytes).contains(text.utf8.count) && text.unicodeScalars.allSatisfy(Self.isPlain)
         if isPlain {
-            append(number: text)
+            append(literal: text)
         } else {
             append(string: text)
         }

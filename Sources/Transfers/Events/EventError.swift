@@ -1,3 +1,5 @@
+import JSON
+
 /// Why an event, or one record of it, cannot be understood. Trying again cannot help unless somebody changes the event
 /// or the program; so it is kept on the retry queue, for its redrive policy to set it aside.
 public struct EventError: Error, Hashable, Sendable, CustomStringConvertible {

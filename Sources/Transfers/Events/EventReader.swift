@@ -1,3 +1,5 @@
+import JSON
+
 /// Opens wrapper after wrapper until it finds records of S3.
 struct EventReader {
     private(set) var events: [(event: ObjectEvent, itemID: String?)] = []

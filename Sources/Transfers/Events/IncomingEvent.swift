@@ -1,3 +1,5 @@
+import JSON
+
 /// What push is invoked with, or what lies on the retry queue, as far as it can be understood.
 ///
 /// Read are S3 notifications, EventBridge events of S3, both also inside SNS notifications, SQS messages and the records
@@ -69,7 +71,18 @@ public struct IncomingEvent: Sendable {
     /// The answer to an SQS batch: these messages come back, the others are deleted (AWS Lambda Developer Guide,
     /// "Implementing partial batch responses"). Lambda brings the whole batch back if one of them is not of it.
     public static func batchAnswer(failedItemIDs: [String]) -> String {
-        let items = failedItemIDs.map { "{\"itemIdentifier\":" + jsonString($0) + "}" }
-        return "{\"batchItemFailures\":[" + items.joined(separator: ",") + "]}"
+        String(decoding: BatchAnswer(items: failedItemIDs.map(BatchAnswer.Item.init)).jsonBytes, as: UTF8.self)
     }
+}
+
+private struct BatchAnswer: JSONWritable {
+    struct Item: JSONWritable {
+        let itemID: String
+
+        func write(to text: inout JSONText) { text.object { $0.member("itemIdentifier", itemID) } }
+    }
+
+    let items: [Item]
+
+    func write(to text: inout JSONText) { text.object { $0.member("batchItemFailures", items) } }
 }

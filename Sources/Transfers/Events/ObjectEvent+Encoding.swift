@@ -1,25 +1,42 @@
+import JSON
+
 extension ObjectEvent {
     /// The event as an S3 notification with one record, for the retry queue (rule U7; `docs/retry-message.md`).
     /// `IncomingEvent` reads the same event from it.
     public var s3EventJSON: String {
-        var object = "\"key\":" + jsonString(FormEncoding.encoded(key.text))
-        if let sizeBytes { object += ",\"size\":\(sizeBytes)" }
-        if let etag { object += ",\"eTag\":" + jsonString(etag.text) }
-        if let versionID { object += ",\"versionId\":" + jsonString(versionID) }
-        if let sequencer { object += ",\"sequencer\":" + jsonString(sequencer.text) }
-        var record = "\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\""
-        if let awsRegion { record += ",\"awsRegion\":" + jsonString(awsRegion) }
-        // Which way the object was made is not kept: it changes nothing for push.
-        record += ",\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"s3SchemaVersion\":\"1.0\",\"bucket\":{\"name\":"
-        record += jsonString(bucket) + "},\"object\":{" + object + "}}"
-        var ours: [String] = []
-        if let delivered {
-            ours.append("\"\(RetryRecord.delivered)\":" + jsonString(delivered.etag.text))
-            ours.append("\"\(RetryRecord.deliveredTo)\":" + jsonString(delivered.destinationSHA256))
+        var text = JSONText()
+        text.object { event in
+            event.append(name: "Records")
+            event.append(raw: "[")
+            event.object { writeRecord(to: &$0) }
+            event.append(raw: "]")
         }
-        if mustSend { ours.append("\"\(RetryRecord.mustSend)\":true") }
-        if !ours.isEmpty { record += ",\"\(RetryRecord.name)\":{" + ours.joined(separator: ",") + "}" }
-        return "{\"Records\":[{" + record + "}]}"
+        return String(decoding: text.bytes, as: UTF8.self)
+    }
+
+    private func writeRecord(to record: inout JSONText) {
+        record.member("eventVersion", "2.1")
+        record.member("eventSource", "aws:s3")
+        record.member("awsRegion", awsRegion)
+        // Which way the object was made is not kept: it changes nothing for push.
+        record.member("eventName", "ObjectCreated:Put")
+        record.member("s3") { s3 in
+            s3.member("s3SchemaVersion", "1.0")
+            s3.member("bucket") { $0.member("name", bucket) }
+            s3.member("object") { object in
+                object.member("key", FormEncoding.encoded(key.text))
+                object.member("size", sizeBytes)
+                object.member("eTag", etag?.text)
+                object.member("versionId", versionID)
+                object.member("sequencer", sequencer?.text)
+            }
+        }
+        guard delivered != nil || mustSend else { return }
+        record.member(RetryRecord.name) { ours in
+            ours.member(RetryRecord.delivered, delivered?.etag.text)
+            ours.member(RetryRecord.deliveredTo, delivered?.destinationSHA256)
+            if mustSend { ours.member(RetryRecord.mustSend, true) }
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+import JSON
+
 /// A message for the retry queue (rule U7): one failed record and why it failed. `docs/retry-message.md` describes it.
 public struct RetryMessage: Hashable, Sendable {
     /// The body: an S3 notification with one record, or what could not be understood, as it came.
@@ -85,7 +87,7 @@ public struct RetryMessage: Hashable, Sendable {
         guard !text.isEmpty else { return " " }
         guard !text.unicodeScalars.allSatisfy(isAcceptable) else { return text }
         return text.unicodeScalars.reduce(into: "") { result, scalar in
-            result += isAcceptable(scalar) ? String(scalar) : unicodeEscape(scalar)
+            result += isAcceptable(scalar) ? String(scalar) : JSONText.unicodeEscape(scalar)
         }
     }
 

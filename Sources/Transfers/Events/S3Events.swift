@@ -1,3 +1,5 @@
+import JSON
+
 /// Reads what S3 says of one object, in each of its forms.
 enum S3Events {
     /// What an event asks for.

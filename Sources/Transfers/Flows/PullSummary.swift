@@ -1,5 +1,7 @@
-/// What a run of pull did. Encoded, it is the function's answer.
-public struct PullSummary: Sendable, Hashable, Encodable {
+public import JSON
+
+/// What a run of pull did. As JSON, it is the function's answer.
+public struct PullSummary: Sendable, Hashable {
     /// Files that were stored and moved.
     public var transferred = 0
     /// Their bytes.
@@ -28,4 +30,21 @@ public struct PullSummary: Sendable, Hashable, Encodable {
 
     /// Whether the invocation fails (rule P6).
     public var isFailure: Bool { failed > 0 }
+}
+
+extension PullSummary: JSONWritable {
+    /// Writes an object, its members in the order of their names.
+    public func write(to text: inout JSONText) {
+        text.object {
+            $0.member("bytes", bytes)
+            $0.member("durationMilliseconds", durationMilliseconds)
+            $0.member("failed", failed)
+            $0.member("failures", failures)
+            $0.member("isListingComplete", isListingComplete)
+            $0.member("left", left)
+            $0.member("purged", purged)
+            $0.member("remaining", remaining)
+            $0.member("transferred", transferred)
+        }
+    }
 }

@@ -1,3 +1,5 @@
+public import JSON
+
 /// Hears what happens to each file, while it happens: the core library makes log lines and metrics of it. Called from
 /// many tasks at once; must return at once.
 public protocol TransferObserver: Sendable {
@@ -53,7 +55,7 @@ public enum LeftReason: Hashable, Sendable {
 }
 
 /// One thing that failed.
-public struct TransferFailure: Error, Hashable, Sendable, Encodable {
+public struct TransferFailure: Error, Hashable, Sendable {
     /// The file or directory on the server, as text for people.
     public var path: String
     /// What was tried and what the other side answered.
@@ -63,5 +65,15 @@ public struct TransferFailure: Error, Hashable, Sendable, Encodable {
     public init(path: RemotePath, reason: String) {
         self.path = path.description
         self.reason = reason
+    }
+}
+
+extension TransferFailure: JSONWritable {
+    /// Writes an object, its members in the order of their names.
+    public func write(to text: inout JSONText) {
+        text.object {
+            $0.member("path", path)
+            $0.member("reason", reason)
+        }
     }
 }

@@ -1,5 +1,7 @@
-/// What an invocation of push or pushRetry did. Encoded, it is the function's answer.
-public struct PushSummary: Sendable, Hashable, Encodable {
+public import JSON
+
+/// What an invocation of push or pushRetry did. As JSON, it is the function's answer.
+public struct PushSummary: Sendable, Hashable {
     /// Objects that stand on the server now by this invocation.
     public var delivered = 0
     /// Their bytes.
@@ -25,7 +27,7 @@ public struct PushSummary: Sendable, Hashable, Encodable {
     public var durationMilliseconds: Int64 = 0
 
     /// One thing that failed.
-    public struct Failure: Sendable, Hashable, Encodable {
+    public struct Failure: Sendable, Hashable {
         /// What failed, such as bucket and key: `PushSubject` as text.
         public var subject: String
         /// One word for alarms: `PushFailure.Reason`, `EventError.Reason` or `queue`.
@@ -39,4 +41,34 @@ public struct PushSummary: Sendable, Hashable, Encodable {
 
     /// Makes an empty summary.
     public init() {}
+}
+
+extension PushSummary: JSONWritable {
+    /// Writes an object, its members in the order of their names.
+    public func write(to text: inout JSONText) {
+        text.object {
+            $0.member("bytes", bytes)
+            $0.member("delivered", delivered)
+            $0.member("durationMilliseconds", durationMilliseconds)
+            $0.member("failed", failed)
+            $0.member("failures", failures)
+            $0.member("handedBack", handedBack)
+            $0.member("marked", marked)
+            $0.member("queued", queued)
+            $0.member("received", received)
+            $0.member("skipped", skipped)
+            $0.member("unqueued", unqueued)
+        }
+    }
+}
+
+extension PushSummary.Failure: JSONWritable {
+    /// Writes an object, its members in the order of their names.
+    public func write(to text: inout JSONText) {
+        text.object {
+            $0.member("errorClass", errorClass)
+            $0.member("reason", reason)
+            $0.member("subject", subject)
+        }
+    }
 }
