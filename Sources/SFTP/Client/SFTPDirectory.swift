@@ -10,15 +10,15 @@ extension SFTPClient {
 /// A directory being listed, by one caller at a time.
 ///
 /// READDIRs are in flight ahead of the caller, more of them the longer the directory turns out to be, and no more until
-/// it has taken their batches: at most 16 packets of 256 KiB wait, and none when batches turn out to be large, because
+/// it has taken their batches: at most 8 packets of 256 KiB wait, and none when batches turn out to be large, because
 /// 20,000 short names that one packet can hold take six times the memory. Some servers work requests off at the same
 /// time and cannot do that for one directory; when a READDIR is refused that had company, the rest is listed one by one,
 /// and only a refusal without company counts.
 public final class SFTPDirectory: Sendable {
     /// READDIRs in flight before the first batch has come: most directories have one batch.
     private static let firstRequests = 2
-    /// READDIRs in flight at most. OpenSSH gives 100 names at a time: that is 1,600 for each round trip.
-    private static let maximumRequests = 16
+    /// READDIRs in flight at most. OpenSSH gives 100 names at a time: that is 800 for each round trip.
+    private static let maximumRequests = 8
     /// With batches of more names than this nothing is asked for ahead. OpenSSH sends 100.
     private static let largeBatchNames = 1_000
 
