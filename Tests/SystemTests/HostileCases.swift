@@ -235,7 +235,7 @@ struct HostileCase: Sendable {
 
         Written by `UPDATE_DOCS=1 swift test --filter HostileServerTests`, which plays every row, but \(long.sorted().joined(separator: ", ")) only among the long tests: `local/hostile_sftp.py`
         behind a real sshd decides on each byte that the server sends, and pull and push run as programs. Of every row is
-        checked, besides what it says, that the same process lives on and has had no more than 96 MiB in memory (built for
+        checked, besides what it says, that the same process lives on and has had no more than 112 MiB in memory (built for
         debugging; the smallest Lambda function has 128 MB), that it answered before its deadline, that it asked for
         no path outside the source or target directory, that no object came to be outside the prefix, and that
         every line of the log is one JSON object of at most 255 KiB. *Deadline* marks what takes the whole invocation.
