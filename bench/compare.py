@@ -5,11 +5,13 @@
     make bench-quick     a minute: ratios with wide limits; writes nothing, fails when one is missed
 
 Settings of the environment: BENCH_RUNS (3) how often each peer has its turn, BENCH_ONLY names of cases (see cases.py),
-separated by commas; BENCH_SHRINK makes every task so many times smaller, to try the benchmark itself; BENCH_OUTPUT
-another folder for the results.
+separated by commas; BENCH_PEERS names of peers; BENCH_ADD=1 keeps what earlier results have and this run does not
+measure; BENCH_SHRINK makes every task so many times smaller, to try the benchmark itself; BENCH_OUTPUT another folder for
+the results.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -19,7 +21,7 @@ import time
 
 import results
 from cases import CASES, QUICK_CASES
-from peers import PEER_PYTHON
+from peers import PEER_PYTHON, PEERS
 from stage import ROOT, can_link, link_command
 from targets import QUICK_TARGETS, TARGETS
 
@@ -38,8 +40,11 @@ def settings(is_quick):
     unknown = set(only) - {case.name for case in known}
     if unknown:
         sys.exit(f"bench: no case is called {', '.join(sorted(unknown))}")
+    peers = [name for name in os.environ.get("BENCH_PEERS", "").split(",") if name] or PEERS
+    chosen = [case for case in known if not only or case.name in only]
+    chosen = [dataclasses.replace(case, peers=tuple(peer for peer in case.peers if peer in peers)) for case in chosen]
     return (
-        [case for case in known if not only or case.name in only],
+        [case for case in chosen if case.peers],
         int(os.environ.get("BENCH_RUNS", QUICK_RUNS if is_quick else 3)), int(os.environ.get("BENCH_SHRINK", 1)),
         pathlib.Path(os.environ.get("BENCH_OUTPUT", ROOT / "bench")))
 
@@ -120,16 +125,19 @@ def main():
     check_needs()
 
     def judged(runs):
-        medians = results.Medians(cases, runs)
+        medians = results.Medians(QUICK_CASES if options.quick else CASES, runs)
         return medians, [target.judged(medians) for target in targets]
+
+    rows = reachable(cases)
+    earlier = [] if options.quick or not os.environ.get("BENCH_ADD") else results.besides(folder, rows)
 
     def keep(runs):
         if not options.quick and runs:
-            medians, verdicts = judged(runs)
-            results.write(folder, medians, runs, verdicts, shrink)
+            medians, verdicts = judged(earlier + runs)
+            results.write(folder, medians, earlier + runs, verdicts, shrink)
 
-    runs, failures = take_turns(reachable(cases), count, shrink, keep)
-    _, verdicts = judged(runs)
+    runs, failures = take_turns(rows, count, shrink, keep)
+    _, verdicts = judged(earlier + runs)
     say()
     for target in verdicts:
         work, what, measured, limit, judgement = results.target_words(target)

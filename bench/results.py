@@ -68,6 +68,13 @@ def median_of(group):
     return entry
 
 
+def besides(folder, rows):
+    """The runs of earlier results that are not about these rows' peers."""
+    measured = {(case.name, float(round_trip), peer) for case, round_trip in rows for peer in case.peers}
+    runs = json.loads((folder / "results.json").read_text())["runs"]
+    return [run for run in runs if (run["case"], float(run["rttMilliseconds"]), run["peer"]) not in measured]
+
+
 def write(folder, medians, runs, judged, shrink):
     """results.json, results.md and results.svg."""
     where = about()
