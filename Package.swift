@@ -31,16 +31,20 @@ let package = Package(
         // For release programs in a root file system without /proc; linked in by scripts/package.
         .target(name: "CWithoutProc"),
 
-        // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → {HTTP, JSON}.
-        .target(name: "JSON", swiftSettings: strict),
-        .target(name: "HTTP", dependencies: ["CLibCurl"], swiftSettings: strict),
-        .target(name: "AWS", dependencies: ["HTTP", "JSON", "CLibCrypto"], swiftSettings: strict),
+        // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → {HTTP, JSON}
+        // → TextForms.
+        .target(name: "TextForms", swiftSettings: strict),
+        .target(name: "JSON", dependencies: ["TextForms"], swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["TextForms", "CLibCurl"], swiftSettings: strict),
+        .target(name: "AWS", dependencies: ["HTTP", "JSON", "TextForms", "CLibCrypto"], swiftSettings: strict),
         .target(name: "LambdaRuntime", dependencies: ["HTTP", "JSON", logging], swiftSettings: strict),
-        .target(name: "SFTP", dependencies: ["CLibSSH2", "CLibCrypto", logging], swiftSettings: strict),
-        .target(name: "Transfers", dependencies: ["JSON"], swiftSettings: strict),
+        .target(name: "SFTP", dependencies: ["TextForms", "CLibSSH2", "CLibCrypto", logging], swiftSettings: strict),
+        .target(name: "Transfers", dependencies: ["JSON", "TextForms"], swiftSettings: strict),
         .target(
             name: "SFTPLambdaCore",
-            dependencies: ["Transfers", "LambdaRuntime", "AWS", "HTTP", "JSON", "SFTP", "CWithoutProc", logging],
+            dependencies: [
+                "Transfers", "LambdaRuntime", "AWS", "HTTP", "JSON", "SFTP", "TextForms", "CWithoutProc", logging,
+            ],
             swiftSettings: strict),
 
         .executableTarget(name: "pull", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
@@ -53,7 +57,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestKit"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestKit"], swiftSettings: strict),
-        .testTarget(name: "AWSTests", dependencies: ["AWS", "HTTP", "JSON", "TestKit"], swiftSettings: strict),
+        .testTarget(
+            name: "AWSTests", dependencies: ["AWS", "HTTP", "JSON", "TextForms", "TestKit"], swiftSettings: strict),
         .executableTarget(
             name: "LambdaTestFunction", dependencies: ["LambdaRuntime", "HTTP", logging],
             path: "Tests/LambdaTestFunction", swiftSettings: strict),
@@ -63,7 +68,8 @@ let package = Package(
             swiftSettings: strict),
         // With the adapters, whose quirk tests need the scripted server.
         .testTarget(
-            name: "SFTPTests", dependencies: ["SFTP", "SFTPLambdaCore", "Transfers", "TestKit", logging],
+            name: "SFTPTests",
+            dependencies: ["SFTP", "SFTPLambdaCore", "Transfers", "TextForms", "TestKit", logging],
             swiftSettings: strict),
         .testTarget(name: "TransfersTests", dependencies: ["Transfers", "JSON", "TestKit"], swiftSettings: strict),
         .testTarget(

@@ -1,3 +1,5 @@
+import TextForms
+
 /// Reads a JSON text from its bytes, one pass and one byte of look-ahead.
 struct JSONParser {
     private let bytes: [UInt8]
@@ -140,20 +142,11 @@ struct JSONParser {
     private mutating func unit() throws(JSONFault) -> UInt16 {
         var value: UInt16 = 0
         for _ in 0..<4 {
-            guard let digit = peek.flatMap(Self.hexadecimalValue) else { throw fault("an escape has too few digits") }
+            guard let digit = peek.flatMap(Hexadecimal.value) else { throw fault("an escape has too few digits") }
             value = value << 4 | UInt16(digit)
             place += 1
         }
         return value
-    }
-
-    private static func hexadecimalValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
     }
 
     private mutating func word(_ word: StaticString) throws(JSONFault) {

@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import TestKit
 import Testing
+import TextForms
 
 @testable import AWS
 
@@ -38,11 +39,11 @@ import Testing
         for count in 0..<200 {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             let text = Data(bytes).base64EncodedString()
-            #expect(Text.base64(bytes) == text)
-            #expect(Text.base64Decoded(text.utf8) == bytes)
+            #expect(Base64.encode(bytes) == text)
+            #expect(Base64.decode(padded: text.utf8) == bytes)
         }
         for bad in ["A", "AA", "AAA", "A===", "====", "AA=A", "AA A", "AAA=AAAA"] {
-            #expect(Text.base64Decoded(bad.utf8) == nil)
+            #expect(Base64.decode(padded: bad.utf8) == nil)
         }
     }
 

@@ -1,6 +1,7 @@
 import HTTP
 import Synchronization
 import Testing
+import TextForms
 
 @testable import AWS
 
@@ -171,8 +172,8 @@ import Testing
 
     // MARK: a completion whose answer was lost
 
-    static let parts = [S3Part(number: 1, etag: "\"p\"", checksumSHA256: Text.base64(SHA256Hasher.digest([1])))]
-    static let checksum = Text.base64(SHA256Hasher.digest(SHA256Hasher.digest([1]))) + "-1"
+    static let parts = [S3Part(number: 1, etag: "\"p\"", checksumSHA256: Base64.encode(SHA256Hasher.digest([1])))]
+    static let checksum = Base64.encode(SHA256Hasher.digest(SHA256Hasher.digest([1]))) + "-1"
 
     @Test func aCompletionThatHadHappenedIsRecognised() async throws {
         let http = Script([
@@ -187,7 +188,7 @@ import Testing
 
     @Test func anotherObjectIsNotTakenForTheCompletedOne() async throws {
         let other = ScriptedExecutor.status(
-            200, headers: ["ETag": "\"x-1\"", "x-amz-checksum-sha256": Text.base64(SHA256Hasher.digest([9])) + "-1"])
+            200, headers: ["ETag": "\"x-1\"", "x-amz-checksum-sha256": Base64.encode(SHA256Hasher.digest([9])) + "-1"])
         for last in [other, Script.status(404), Script.status(200, headers: ["ETag": "\"x\""])] {
             let http = Script([Script.failure(.connectionLost), Script.error(404, "NoSuchUpload"), last])
             let error = await failure { () throws(AWSError) in
@@ -358,7 +359,7 @@ import Testing
         #expect(error?.kind == .corrupted)
         let read = Script([
             Script.status(
-                200, headers: ["ETag": "e", "x-amz-checksum-sha256": Text.base64(SHA256Hasher.digest([1]))], "x")
+                200, headers: ["ETag": "e", "x-amz-checksum-sha256": Base64.encode(SHA256Hasher.digest([1]))], "x")
         ])
         let (_, body) = try await S3Client(configuration(read)).getObject(S3ReadRequest(Self.address))
         let corrupted = await failure { () throws(AWSError) in _ = try await body.collect(upTo: 9) }

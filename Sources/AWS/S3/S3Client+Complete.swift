@@ -1,4 +1,5 @@
 import HTTP
+import TextForms
 
 extension S3Client {
     /// Makes the object of an upload visible. S3 checks every part's SHA-256 once more.
@@ -69,10 +70,10 @@ extension S3Client {
     static func compositeChecksum(_ parts: [S3Part]) -> String? {
         let hasher = SHA256Hasher()
         for part in parts {
-            guard let digest = part.checksumSHA256.flatMap({ Text.base64Decoded($0.utf8) }) else { return nil }
+            guard let digest = part.checksumSHA256.flatMap({ Base64.decode(padded: $0.utf8) }) else { return nil }
             hasher.update(digest)
         }
-        return "\(Text.base64(hasher.finalize()))-\(parts.count)"
+        return "\(Base64.encode(hasher.finalize()))-\(parts.count)"
     }
 
     /// Whether a checksum that S3 told is the expected one; the number of parts may be missing from it.

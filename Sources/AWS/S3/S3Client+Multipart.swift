@@ -1,4 +1,5 @@
 import HTTP
+import TextForms
 
 extension S3Client {
     /// The most parts of an upload.
@@ -37,7 +38,7 @@ extension S3Client {
         switch content {
         case .buffered(let pieces):
             let digest = SHA256Hasher.digest(pieces: pieces)
-            let text = Text.base64(digest)
+            let text = Base64.encode(digest)
             call.payloadHash = Text.hexadecimal(digest)
             call.headers["x-amz-checksum-sha256"] = text
             call.body = { .buffered(pieces) }
@@ -60,7 +61,7 @@ extension S3Client {
                 let codedLength = TrailerChecksumSource.codedLength(lengthBytes: lengthBytes)
                 return .stream(lengthBytes: codedLength, source: coded)
             }
-            checksum = { await current.source?.digest.map(Text.base64) }
+            checksum = { await current.source?.digest.map(Base64.encode) }
         }
         let answer = try await run(call, deadlineUptimeSeconds) { headers in
             AttemptOutcome.success((etag: headers["ETag"], stored: headers["x-amz-checksum-sha256"]))

@@ -1,4 +1,5 @@
 import HTTP
+import TextForms
 
 extension S3Client {
     /// Stores an object in one request. S3 refuses it unless what arrives has the SHA-256 that was computed here, which
@@ -8,7 +9,7 @@ extension S3Client {
     ) async throws(AWSError) -> S3StoredObject {
         let operation = "PutObject"
         let digest = SHA256Hasher.digest(pieces: request.content)
-        let checksum = Text.base64(digest)
+        let checksum = Base64.encode(digest)
         let metadata = try checked(operation, request.address) { () throws(AWSRejection) in
             try request.attributes.metadataFields()
         }

@@ -1,3 +1,5 @@
+import TextForms
+
 /// A bucket and a key in it.
 public struct S3Address: Sendable, Hashable {
     /// The bucket.
@@ -132,7 +134,7 @@ public struct S3ObjectInfo: Sendable, Hashable {
     /// which cannot be compared with the bytes.
     public var contentSHA256: String? {
         guard let checksumSHA256, !checksumSHA256.utf8.contains(UInt8(ascii: "-")) else { return nil }
-        return Text.base64Decoded(checksumSHA256.utf8).map { Text.hexadecimal($0) }
+        return Base64.decode(padded: checksumSHA256.utf8).map { Text.hexadecimal($0) }
     }
 }
 

@@ -1,4 +1,5 @@
 import HTTP
+import TextForms
 
 /// A stream in the `aws-chunked` coding with its SHA-256 as a trailer (Amazon S3 API Reference, "Signature calculations
 /// for the Authorization Header: Including trailing headers", unsigned payload).
@@ -50,7 +51,7 @@ actor TrailerChecksumSource: HTTPBodySource {
             step = .end
             let digest = hasher.finalize()
             self.digest = digest
-            return Array("0\r\n\(Self.trailerName):\(Text.base64(digest))\r\n\r\n".utf8)
+            return Array("0\r\n\(Self.trailerName):\(Base64.encode(digest))\r\n\r\n".utf8)
         case .end: return nil
         }
     }

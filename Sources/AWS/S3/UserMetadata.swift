@@ -1,4 +1,5 @@
 import HTTP
+import TextForms
 
 /// User metadata as header fields.
 ///
@@ -83,7 +84,7 @@ enum UserMetadata {
     /// 45 bytes are 60 digits of base 64; with its frame a word may have 75 (RFC 2047, section 2).
     private static let maximumWordBytes = 45
 
-    private static func word(_ bytes: [UInt8]) -> String { "=?UTF-8?B?\(Text.base64(bytes))?=" }
+    private static func word(_ bytes: [UInt8]) -> String { "=?UTF-8?B?\(Base64.encode(bytes))?=" }
 
     private static func containsEncodedWord(_ value: String) -> Bool {
         value.utf8.split { $0 == 0x20 || $0 == 0x09 }.contains { decodedWord($0) != nil }
@@ -95,7 +96,7 @@ enum UserMetadata {
         let charset = Text.lowercasedASCII(String(decoding: parts[1], as: UTF8.self))
         let content: [UInt8]?
         switch Text.lowercasedASCII(String(decoding: parts[2], as: UTF8.self)) {
-        case "b": content = Text.base64Decoded(parts[3])
+        case "b": content = Base64.decode(padded: parts[3])
         case "q": content = quotedDecoded(Array(parts[3]))
         default: content = nil
         }
@@ -114,8 +115,8 @@ enum UserMetadata {
             switch bytes[index] {
             case UInt8(ascii: "_"): result.append(0x20)
             case UInt8(ascii: "="):
-                guard index + 2 < bytes.count, let high = Text.nibble(bytes[index + 1]),
-                    let low = Text.nibble(bytes[index + 2])
+                guard index + 2 < bytes.count, let high = Hexadecimal.value(bytes[index + 1]),
+                    let low = Hexadecimal.value(bytes[index + 2])
                 else { return nil }
                 result.append(high << 4 | low)
                 index += 2

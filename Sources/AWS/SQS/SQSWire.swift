@@ -1,4 +1,5 @@
 import JSON
+import TextForms
 
 /// The JSON of SQS's actions (Amazon SQS API Reference, version 2012-11-05; AWS JSON 1.0 protocol). Names are SQS's.
 enum SQSWire {
@@ -113,7 +114,7 @@ enum SQSWire {
             DataType = attribute.dataType
             switch attribute.value {
             case .text(let text): StringValue = text
-            case .binary(let bytes): BinaryValue = Text.base64(bytes)
+            case .binary(let bytes): BinaryValue = Base64.encode(bytes)
             }
         }
 
@@ -134,7 +135,7 @@ enum SQSWire {
         /// The attribute; nil when it has no value, or one that is no base 64.
         var attribute: SQSAttribute? {
             if let StringValue { return SQSAttribute(dataType: DataType, value: .text(StringValue)) }
-            return BinaryValue.flatMap { Text.base64Decoded(Array($0.utf8)) }
+            return BinaryValue.flatMap { Base64.decode(padded: Array($0.utf8)) }
                 .map { SQSAttribute(dataType: DataType, value: .binary($0)) }
         }
     }

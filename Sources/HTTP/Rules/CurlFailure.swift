@@ -1,4 +1,5 @@
 internal import CLibCurl
+import TextForms
 
 /// What libcurl's result codes mean to a caller.
 enum CurlFailure {
@@ -36,13 +37,7 @@ enum CurlFailure {
 
     /// A handshake that ended with the connection, not with a refusal: trying again may help.
     private static func brokeOnTheWay(_ detail: String) -> Bool {
-        ["SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof", "Broken pipe"].contains { detail.holds($0) }
-    }
-}
-
-extension String {
-    /// Whether a text stands anywhere in this one.
-    fileprivate func holds(_ text: String) -> Bool {
-        utf8.indices.contains { utf8[$0...].starts(with: text.utf8) }
+        let signs = ["SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof", "Broken pipe"]
+        return signs.contains { detail.firstPlace(of: $0) != nil }
     }
 }

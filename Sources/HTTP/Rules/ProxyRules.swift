@@ -1,3 +1,5 @@
+import TextForms
+
 /// Which proxy a request goes through. Read from the environment that the configuration was given, never from the
 /// process's own.
 ///
@@ -36,9 +38,9 @@ struct ProxyRules: Sendable {
     private static func parse(_ text: String) -> Proxy {
         var scheme = "http://"
         var rest = text[...]
-        if let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") {
-            rest = text[colon...].dropFirst(3)
-            scheme = String(text[..<rest.startIndex])
+        if let place = text.firstPlace(of: "://") {
+            scheme = String(text[..<place.upperBound])
+            rest = text[place.upperBound...]
         }
         rest = rest.prefix { $0 != "/" }
         guard let at = rest.lastIndex(of: "@") else { return Proxy(address: scheme + rest) }

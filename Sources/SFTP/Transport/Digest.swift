@@ -1,4 +1,5 @@
 import CLibCrypto
+import TextForms
 
 /// SHA-256, as fingerprints have it.
 enum Digest {

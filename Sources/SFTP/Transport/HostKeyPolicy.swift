@@ -1,3 +1,5 @@
+import TextForms
+
 /// The host keys that the partner's server may show: the value of SFTP_HOST_KEY.
 ///
 /// Entries stand on lines of their own, or are divided by a literal `\n` or a comma. Each is one of

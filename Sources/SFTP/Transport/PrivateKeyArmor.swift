@@ -1,3 +1,5 @@
+import TextForms
+
 /// The outside of a private key: the marks at its beginning and end, the header lines, and the base64 between them.
 struct PrivateKeyArmor {
     /// What stands in the marks, such as `OPENSSH PRIVATE KEY`.

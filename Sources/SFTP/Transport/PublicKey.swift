@@ -1,3 +1,5 @@
+import TextForms
+
 /// A public key in the wire form of RFC 4253, section 6.6: its type as a string, then what the type says.
 struct PublicKey: Hashable, Sendable {
     /// Such as `ssh-ed25519`.

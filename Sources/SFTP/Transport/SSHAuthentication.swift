@@ -1,6 +1,7 @@
 import CLibSSH2
 import Glibc
 import Logging
+import TextForms
 
 /// Logs in: with the private key, then the password, then the password through keyboard-interactive, as far as they
 /// are given. A server that wants several of them gets several.
@@ -18,17 +19,27 @@ struct SSHAuthentication {
     private let connection: SSHConnection
     private let credentials: SSHCredentials
     private let user: String
+    /// The key that is to be used, or why it cannot be: that is told when it comes to logging in.
+    private let usableKey: Result<PrivateKeyText?, SFTPError>
 
     init(_ connection: SSHConnection) {
         self.connection = connection
         credentials = connection.configuration.credentials
         user = connection.configuration.user
+        usableKey = Result { [credentials] () throws(SFTPError) in try credentials.usableKey() }
+    }
+
+    /// Whether logging in has to know first which signatures the server takes, as it has to with an RSA key: what the
+    /// server says of them (RFC 8308, section 3.1) may come as late as its answer to the request for the service.
+    var needsAlgorithmsOfServer: Bool {
+        guard case .success(let key?) = usableKey else { return false }
+        return key.keyType == nil || key.keyType == "ssh-rsa"
     }
 
     /// Logs in.
     /// - Throws: `SFTPError` of step `.authentication`.
     func logIn() throws(SFTPError) {
-        let key = try credentials.usableKey()
+        let key = try usableKey.get()
         var methods = Method.allCases.filter { $0 == .publicKey ? key != nil : credentials.password != nil }
         guard !methods.isEmpty else {
             throw SFTPError(
@@ -205,13 +216,5 @@ extension SSHCredentials {
             throw PrivateKeyText.fault("is encrypted: set SFTP_PRIVATE_KEY_PASSPHRASE")
         }
         return key
-    }
-
-    /// Whether a login has to know first which signatures the server takes, as it has to with an RSA key: what the
-    /// server says of them (RFC 8308, section 3.1) may come as late as its answer to the request for the service.
-    var needAlgorithmsOfServer: Bool {
-        // A key that cannot be used is named when it is to be used.
-        guard privateKey != nil, let key = try? usableKey() else { return false }
-        return key.keyType == nil || key.keyType == "ssh-rsa"
     }
 }

@@ -6,9 +6,11 @@ extension SSHConnection {
     /// Shakes hands, checks the host key, logs in and starts the SFTP subsystem.
     /// - Returns: the channel, which belongs to the session.
     func open(_ handler: any ChannelHandler) throws(SFTPError) -> OpaquePointer {
+        let authentication = SSHAuthentication(self)
+        session.logInEagerly(awaitingService: authentication.needsAlgorithmsOfServer)
         try shakeHands()
         try checkHostKey()
-        try SSHAuthentication(self).logIn()
+        try authentication.logIn()
         return try startSFTP(handler)
     }
 
@@ -34,7 +36,6 @@ extension SSHConnection {
         _ = session.prefer(LIBSSH2_METHOD_HOSTKEY, configuration.hostKeys.algorithmPreference)
         for method in [LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC] { _ = session.prefer(method, Self.macs) }
 
-        session.logInEagerly(awaitingService: configuration.credentials.needAlgorithmsOfServer)
         let result = try drive(.handshake) {
             if session.serverIdentification?.hasPrefix("SSH-") != true, wire.receivedBytes > Self.preambleLimitBytes {
                 return LIBSSH2_ERROR_BANNER_RECV

@@ -1,4 +1,5 @@
 import Glibc
+import TextForms
 
 /// The partner's server: a host name, an IPv4 address or an IPv6 address.
 public struct ServerHost: Sendable, Hashable, CustomStringConvertible {
@@ -12,8 +13,7 @@ public struct ServerHost: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads what stands in SFTP_HOST. The value never enters a fault: a URL with a password may stand there by mistake.
     init(_ value: String) throws(SettingProblem) {
-        let behindColons = value.split(separator: ":", omittingEmptySubsequences: false).dropFirst()
-        if behindColons.contains(where: { $0.hasPrefix("//") }) { throw SettingProblem("is a URL") }
+        if value.firstPlace(of: "://") != nil { throw SettingProblem("is a URL") }
         if value.contains("@") { throw SettingProblem("holds an @; the user belongs in SFTP_USER") }
         if value.contains("/") {
             throw SettingProblem("holds a /; a directory belongs in SFTP_SOURCE_DIR or SFTP_TARGET_DIR")

@@ -1,3 +1,5 @@
+import TextForms
+
 /// Object keys as S3 notifications have them: form-encoded (WHATWG URL Standard, section 5;
 /// Amazon S3 User Guide, "Event message structure").
 enum FormEncoding {
@@ -10,8 +12,8 @@ enum FormEncoding {
             switch byte {
             case UInt8(ascii: "+"): bytes.append(0x20)
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(hexadecimalValue),
-                    let low = rest.popFirst().flatMap(hexadecimalValue)
+                guard let high = rest.popFirst().flatMap(Hexadecimal.value),
+                    let low = rest.popFirst().flatMap(Hexadecimal.value)
                 else { return nil }
                 bytes.append(high << 4 | low)
             default: bytes.append(byte)
@@ -32,15 +34,5 @@ enum FormEncoding {
             }
         }
         return String(result)
-    }
-}
-
-/// The value of a hexadecimal digit.
-func hexadecimalValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case 0x30...0x39: byte - 0x30
-    case 0x41...0x46: byte - 0x41 + 10
-    case 0x61...0x66: byte - 0x61 + 10
-    default: nil
     }
 }

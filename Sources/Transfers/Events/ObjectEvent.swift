@@ -1,3 +1,5 @@
+import TextForms
+
 /// One object that somebody wants to be pushed: what S3, EventBridge, the retry queue or a person said of it.
 ///
 /// It says that something happened to the object, not what the object is: push asks S3 for that.
@@ -83,7 +85,7 @@ public struct Sequencer: Hashable, Sendable, Comparable {
     /// Makes a sequencer, or nil when the text is not one.
     public init?(_ text: String) {
         guard (1...Self.maximumBytes).contains(text.utf8.count),
-            text.utf8.allSatisfy({ hexadecimalValue($0) != nil })
+            text.utf8.allSatisfy({ Hexadecimal.value($0) != nil })
         else { return nil }
         self.text = text
     }
@@ -93,7 +95,7 @@ public struct Sequencer: Hashable, Sendable, Comparable {
 
     /// Without the zeros on the right and with digits in one case: equal exactly when neither is before the other.
     private var significant: [UInt8] {
-        let digits = text.utf8.compactMap(hexadecimalValue)
+        let digits = text.utf8.compactMap(Hexadecimal.value)
         return Array(digits[..<((digits.lastIndex { $0 != 0 } ?? -1) + 1)])
     }
 

@@ -1,7 +1,7 @@
 /// Base64 (RFC 4648, section 4).
-enum Base64 {
+public enum Base64 {
     /// With padding.
-    static func encode(_ bytes: [UInt8]) -> String {
+    public static func encode(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         for start in stride(from: 0, to: bytes.count, by: 3) {
@@ -16,8 +16,15 @@ enum Base64 {
 
     /// With or without padding; nil when a character or the length is wrong, or there is nothing. Bits of the last digit
     /// that belong to no byte are ignored.
-    static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        let text = Array(text.utf8)
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8)) }
+
+    /// With padding; nil when a character, the length or the padding is wrong. Nothing stands for nothing.
+    public static func decode(padded text: some Collection<UInt8>) -> [UInt8]? {
+        if text.isEmpty { return [] }
+        return text.count % 4 == 0 ? decode(Array(text)) : nil
+    }
+
+    private static func decode(_ text: [UInt8]) -> [UInt8]? {
         let digits = text.prefix { $0 != padding }
         let paddingCount = text.count - digits.count
         let neededCount = (4 - digits.count % 4) % 4

@@ -2,7 +2,7 @@
 /// not link unless it uses them: 0.3 MB of a zip.
 extension StringProtocol {
     /// Where a text stands first, its bytes compared one by one.
-    func firstPlace(of text: String) -> Range<Index>? {
+    public func firstPlace(of text: String) -> Range<Index>? {
         var start = utf8.startIndex
         while start != utf8.endIndex {
             if utf8[start...].starts(with: text.utf8) {
@@ -14,7 +14,7 @@ extension StringProtocol {
     }
 
     /// This text with another in the place of each `old`, which is not empty.
-    func replacingAll(_ old: String, with new: String) -> String {
+    public func replacingAll(_ old: String, with new: String) -> String {
         var result = ""
         var rest = self[startIndex...]
         while let place = rest.firstPlace(of: old) {
