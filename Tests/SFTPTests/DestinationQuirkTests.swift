@@ -23,12 +23,14 @@ import Transfers
         /// - Parameters:
         ///   - refusing: what is refused, by the beginning of its words.
         ///   - isBare: whether the server offers no extension.
+        ///   - writeBytes: the most that the server takes in one WRITE.
         init(
-            refusing refusals: [(String, SFTPStatus)] = [], isBare: Bool = false,
+            refusing refusals: [(String, SFTPStatus)] = [], isBare: Bool = false, writeBytes: UInt64 = 255 << 10,
             override: @escaping @Sendable (ScriptedRequest) -> [UInt8]? = { _ in nil }
         ) async throws {
             var script = ScriptedServer.Script()
             if isBare { script.version = [PacketType.version, 0, 0, 0, 3] }
+            script.tree.limits.writeBytes = writeBytes
             script.override = { request in
                 if let answer = override(request) { return answer }
                 let status = refusals.first { request.words.hasPrefix($0.0) }?.1
@@ -73,7 +75,7 @@ import Transfers
         let done = Task { _ = try? await delivery.value }
         var flights: [[String]] = []
         var seen = 0
-        for expected in [1, 6, 7] {
+        for expected in [1, 6, 8] {
             await world.server.waitForRequests(expected)
             flights.append(world.words(since: seen))
             seen = world.server.words.count
@@ -84,11 +86,25 @@ import Transfers
         #expect(
             flights == [
                 ["OPEN \(Self.temporary)"], ["WRITE 0+1000", "FSETSTAT", "fsync@openssh.com", "FSTAT", "CLOSE"],
-                ["posix-rename@openssh.com \(Self.temporary) \(Self.target)"],
+                ["posix-rename@openssh.com \(Self.temporary) \(Self.target)", "LSTAT \(Self.temporary)"],
             ])
         #expect(world.content(Self.target) == bytes)
         #expect(world.server.script.tree.nodes[Self.target.bytes]?.modified == 1_600_000_000)
         #expect(world.notices.isEmpty)
+    }
+
+    /// A server, or a filter in front of it, that answers OK to whatever it does not know.
+    @Test(arguments: [false, true])
+    func renameThatIsOnlySaidToBeDoneIsAFailure(isBare: Bool) async throws {
+        let world = try await World(isBare: isBare) { request in
+            let isRename = request.words.hasPrefix("RENAME") || request.words.hasPrefix("posix-rename")
+            return isRename ? ScriptedFileTree.status(.ok, request) : nil
+        }
+        world.put(Self.target, older)
+        await expectRemoteFailure(.failed) { _ = try await world.deliver(bytes) }
+        #expect(world.content(Self.target) == older)
+        #expect(world.content(Self.temporary) == bytes, "whoever asked for it removes it")
+        #expect(!world.words().contains { $0.hasPrefix("REMOVE") })
     }
 
     // MARK: The ladder
@@ -299,7 +315,7 @@ import Transfers
 
     @Test(arguments: ["WRITE 0", "WRITE 524288", "WRITE 600000", "WRITE 1091520", "CLOSE"])
     func fullDiskFailsTheFileAndLeavesTheOlderOne(request: String) async throws {
-        let world = try await World(refusing: [(request, .failure)])
+        let world = try await World(refusing: [(request, .failure)], writeBytes: 32 << 10)
         world.put(Self.target, older)
         let writer = try await world.destination.createFile(Self.temporary)
         await expectRemoteFailure(.failed) {
@@ -359,7 +375,7 @@ import Transfers
     }
 
     @Test func unansweredBytesAreBoundedAndNoneFollowsTheClose() async throws {
-        let world = try await World()
+        let world = try await World(writeBytes: 32 << 10)
         let writer = try await world.destination.createFile(Self.temporary)
         world.server.change { $0.holdsAnswers = true }
         let taken = Mutex(0)

@@ -201,9 +201,7 @@ struct HostileCase: Sendable {
         Self(
             scenario: "honest", answer: .done(1), keys: [], log: "object delivered",
             outcome: "the object is delivered"),
-        Self(
-            scenario: "rename-lies", answer: .done(1), keys: [], log: "object delivered",
-            outcome: "it counts as delivered: the server's OK is all there is"),
+        queued("rename-lies", "the file still has its old name: it is not delivered"),
         queued("open-by-name", "is NAME with 1 names, which does not answer it"),
         queued("write-by-data", "is DATA of 1 bytes, which does not answer it"),
         queued("write-twice", "which is not outstanding"),

@@ -147,10 +147,11 @@ final class SFTPDestination: RemoteDestination {
                 let wasGone = mayBeGone
                 // Until the answer says something else.
                 mayBeGone = true
-                let flight = client.submit([.remove(target.bytes), rename])
+                let flight = client.submit([.remove(target.bytes), rename] + looks(at: path))
                 let removal = try await statusRefusal(of: flight, 0)
                 if removal != nil { mayBeGone = wasGone }
                 next = try await self.refusal(of: flight, 1, path)
+                if next == nil { try await checkGone(path, flight, 2, rename) }
                 if let removal, next != nil {
                     guard removal.reason == .status(.noSuchFile) else {
                         quirks.note(.removing, because: removal.message)
@@ -230,9 +231,31 @@ final class SFTPDestination: RemoteDestination {
     /// What the server answered to a rename of `path` that it refused; nil when it is done.
     private func refusal(of rename: SFTPRequest, _ path: RemotePath) async throws(RemoteFailure) -> SFTPError? {
         if Task.isCancelled { throw RemoteFailure(.cancelled, "\(rename): cancelled before it was sent") }
-        let refusal = try await refusal(of: client.submit([rename]), 0, path)
-        if refusal == nil, case .rename = rename { memory.withLock { $0.hasRenamed = true } }
-        return refusal
+        let flight = client.submit([rename] + looks(at: path))
+        if let refusal = try await refusal(of: flight, 0, path) { return refusal }
+        try await checkGone(path, flight, 1, rename)
+        if case .rename = rename { memory.withLock { $0.hasRenamed = true } }
+        return nil
+    }
+
+    /// The request that shows whether a rename has been done, in the flight of the rename: none where the server does not
+    /// tell of paths.
+    private func looks(at path: RemotePath) -> [SFTPRequest] {
+        quirks.contains(.attributesOfPaths) ? [] : [.lstat(path.bytes)]
+    }
+
+    /// Makes sure of a rename that the server says is done: the old name must be free. What stands under the new one
+    /// proves nothing, because the partner may have taken the file already.
+    /// - Throws: `.failed` when the old name is not free.
+    private func checkGone(
+        _ path: RemotePath, _ flight: SFTPFlight, _ item: Int, _ rename: SFTPRequest
+    ) async throws(RemoteFailure) {
+        guard flight.count > item, try await standing(flight, item) == .something else { return }
+        // Some servers work on several requests at once: the look may have been before the rename.
+        guard try await stands(at: path) == .something else { return }
+        throw RemoteFailure(
+            .failed,
+            "\(rename): the server says that it is done, and the file still has its old name: it is not delivered")
     }
 
     /// - Throws: `.notFound` when `path` is gone, `.failed` when the directory that it goes to is missing.
