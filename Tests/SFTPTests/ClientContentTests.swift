@@ -205,9 +205,13 @@ import Testing
 
     // MARK: Writing
 
-    @Test func piecesOfAnySizeAreWrittenInWritesOf32KiB() async throws {
-        let content = Self.content(200_000)
-        let server = server(["/a": []])
+    @Test(arguments: [(0, 32 << 10), (20_000, 20_000), (255 << 10, 255 << 10), (.max, 255 << 10)] as [(UInt64, Int)])
+    func piecesOfAnySizeAreWrittenInWritesAsLargeAsTheServerTakes(says: UInt64, writeBytes: Int) async throws {
+        let content = Self.content(600_000)
+        let writes = (content.count + writeBytes - 1) / writeBytes
+        let server = server(["/a": []]) {
+            $0.tree.limits = SFTPLimits(packetBytes: 0, readBytes: 0, writeBytes: says, openHandles: 0)
+        }
         let (client, handles) = try await open(server, ["/a"])
         var pieces: [[UInt8]] = [[]]
         var random = SeededGenerator(seed: 3)
@@ -219,24 +223,25 @@ import Testing
         }
         try await client.write(handles[0], at: 5, pieces + [[]])
         #expect(server.script.tree.nodes[path("/a")]?.content == [0, 0, 0, 0, 0] + content)
-        #expect(server.words.dropFirst().first == "WRITE 5+32768")
-        #expect(server.words.count == 1 + 7)
+        #expect(server.words.dropFirst().first == "WRITE 5+\(writeBytes)")
+        #expect(server.words.count == 1 + writes)
         try await client.write(handles[0], at: 0, [])
-        #expect(server.words.count == 1 + 7)
+        #expect(server.words.count == 1 + writes)
         await client.close()
     }
 
-    @Test func writesUnderWayAreBoundedAndSoIsTheOutput() async throws {
-        let server = server(["/a": [], "/b": []])
+    @Test(arguments: [(32 << 10, 64), (255 << 10, 8)])
+    func writesUnderWayAreBoundedAndSoIsTheOutput(writeBytes: Int, atOnce: Int) async throws {
+        let server = server(["/a": [], "/b": []]) { $0.tree.limits.writeBytes = UInt64(writeBytes) }
         let (client, handles) = try await open(server, ["/a", "/b"])
         server.change { $0.holdsAnswers = true }
         let first = client.submitWrite(handles[0], at: 0, [Self.content(3 << 20)])
         let second = client.submitWrite(handles[1], at: 0, [Self.content(1 << 20)], then: [.close(handles[1])])
         let look = client.submit([.lstat(path("/b"))])
         await server.settle()
-        #expect(server.words.filter { $0.hasPrefix("WRITE") }.count == 64)
+        #expect(server.words.filter { $0.hasPrefix("WRITE") }.count == atOnce)
         #expect(server.words.contains("LSTAT /b"))
-        #expect(server.longestOutputBytes < (256 << 10) + (33 << 10))
+        #expect(server.longestOutputBytes < (256 << 10) + writeBytes + 1_024)
         server.change { $0.holdsAnswers = false }
         await server.settle()
         #expect(try await first.reply(0) == .ok)
@@ -251,6 +256,7 @@ import Testing
 
     @Test func failedWriteIsToldOnlyAfterEveryWriteThatWasSentIsAnswered() async throws {
         let server = server(["/a": []]) {
+            $0.tree.limits.writeBytes = 32 << 10
             $0.override = {
                 $0.type == PacketType.write && $0.offset == 32_768 ? ScriptedFileTree.status(.failure, $0) : nil
             }
@@ -288,7 +294,7 @@ import Testing
     }
 
     @Test func requestsBehindAWriteShareItsFlight() async throws {
-        let server = server(["/a": []])
+        let server = server(["/a": []]) { $0.tree.limits.writeBytes = 32 << 10 }
         let (client, handles) = try await open(server, ["/a"])
         server.change { $0.holdsAnswers = true }
         let flight = client.submitWrite(

@@ -124,7 +124,7 @@ import Testing
         #expect(
             openSSH == SFTPLimits(packetBytes: 262_144, readBytes: 261_120, writeBytes: 261_120, openHandles: 1_019))
         #expect(openSSH.usedReadBytes == 255 << 10)
-        #expect(openSSH.usedWriteBytes == 32 << 10)
+        #expect(openSSH.usedWriteBytes == 255 << 10)
         let silent = SFTPLimits(packetBytes: 0, readBytes: 0, writeBytes: 0, openHandles: 0)
         #expect(silent.usedReadBytes == 32 << 10)
         #expect(silent.usedWriteBytes == 32 << 10)

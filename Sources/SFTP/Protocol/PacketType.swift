@@ -33,8 +33,8 @@ enum PacketType {
 enum PacketLimit {
     /// The version that is spoken.
     static let protocolVersion: UInt32 = 3
-    /// The most that one READ asks for: OpenSSH's own maximum, its 256 KiB packet less 1 KiB of head.
-    static let readBytes = 255 << 10
+    /// The most that one READ asks for and one WRITE holds: OpenSSH's own maximum, its 256 KiB packet less 1 KiB of head.
+    static let transferBytes = 255 << 10
     /// What every server reads and writes at once (draft, section 3: packets of 34,000 bytes must be supported).
     static let safeTransferBytes = 32 << 10
     /// The most a server's packet may say of its length: OpenSSH sends at most 256 KiB; 1 KiB is for servers that

@@ -70,7 +70,7 @@ extension SFTPRequest {
     }
 
     /// How much a READ really asks for: a larger answer would not fit in a packet that is believed.
-    static func askedBytes(_ countBytes: Int) -> Int { max(0, min(countBytes, PacketLimit.readBytes)) }
+    static func askedBytes(_ countBytes: Int) -> Int { max(0, min(countBytes, PacketLimit.transferBytes)) }
 
     /// The whole packet's size, its length field included.
     var encodedSizeBytes: Int {

@@ -51,11 +51,12 @@ public struct SFTPLimits: Hashable, Sendable {
     }
 
     /// How much is asked for in one READ: what the server says, at most 255 KiB; 32 KiB when it says nothing.
-    var usedReadBytes: Int { used(readBytes, packetHeadBytes: 13, atMost: PacketLimit.readBytes) }
+    var usedReadBytes: Int { used(readBytes, packetHeadBytes: 13, atMost: PacketLimit.transferBytes) }
 
-    /// How much is put in one WRITE: what the server says, at most 32 KiB, which is what one libssh2 packet holds.
+    /// How much is put in one WRITE: what the server says, at most 255 KiB; 32 KiB when it says nothing. Each WRITE has
+    /// an answer, and a call of the server to its disk: the fewer, the less both sides have to do.
     var usedWriteBytes: Int {
-        used(writeBytes, packetHeadBytes: 25 + UInt64(PacketLimit.handleBytes), atMost: PacketLimit.safeTransferBytes)
+        used(writeBytes, packetHeadBytes: 25 + UInt64(PacketLimit.handleBytes), atMost: PacketLimit.transferBytes)
     }
 
     private func used(_ said: UInt64, packetHeadBytes: UInt64, atMost most: Int) -> Int {

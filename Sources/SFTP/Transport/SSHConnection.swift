@@ -51,8 +51,11 @@ final class SSHConnection {
 
     // MARK: Driving libssh2
 
-    /// No new request is taken while this much waits for libssh2.
-    private static let outputLimitBytes = 256 * 1_024
+    /// Requests are taken until this much waits for libssh2: one large WRITE, or hundreds of other requests.
+    private static let outputLimitBytes = 128 * 1_024
+    /// No request is taken while this much waits: what libssh2 takes at once. So whole packets go out, and what has to
+    /// move to the front of the queue before it is filled again is little.
+    private static let outputLowBytes = 32 * 1_024
 
     /// Takes what the handler has to send, and gives it to libssh2 until that refuses or enough waits for the socket.
     /// - Returns: whether libssh2 took anything.
@@ -61,7 +64,9 @@ final class SSHConnection {
     ) throws(SFTPError) -> Bool {
         var hasMoved = false
         while wire.outgoingBytes < Wire.outgoingTargetBytes {
-            handler.fillOutput(&output.storage, limitBytes: output.consumedBytes + Self.outputLimitBytes)
+            if output.count < Self.outputLowBytes {
+                handler.fillOutput(&output.storage, limitBytes: output.consumedBytes + Self.outputLimitBytes)
+            }
             guard !output.isEmpty else { break }
             let count = output.withPending { pending in
                 // A call that had to wait is repeated with the same bytes at the same place of the stream: the queue

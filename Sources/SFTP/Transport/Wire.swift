@@ -7,8 +7,9 @@ import Glibc
 /// from a buffer of ours. A half-sent packet, which only a repeat of the very call that began it could finish, so
 /// cannot come about; that is what makes key re-exchange safe while both directions are busy.
 final class Wire {
-    /// No channel data is written while this much waits for the socket.
-    static let outgoingTargetBytes = 1_048_576
+    /// No channel data is written while this much waits for the socket: so much that a call of send is worth it, and so
+    /// little that what was just ciphered is still in the processor's cache when the kernel copies it.
+    static let outgoingTargetBytes = 256 * 1_024
     /// Past this libssh2's own answers have piled up: the server asks and does not read.
     private static let outgoingLimitBytes = 4 * 1_048_576
     /// One recv call.
