@@ -28,6 +28,9 @@ let package = Package(
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
+        // The settings of the C library's allocator, which Swift's own module of that library leaves out.
+        .systemLibrary(name: "CMalloc"),
+
         // For release programs in a root file system without /proc; linked in by scripts/package.
         .target(name: "CWithoutProc"),
 
@@ -43,7 +46,8 @@ let package = Package(
         .target(
             name: "SFTPLambdaCore",
             dependencies: [
-                "Transfers", "LambdaRuntime", "AWS", "HTTP", "JSON", "SFTP", "TextForms", "CWithoutProc", logging,
+                "Transfers", "LambdaRuntime", "AWS", "HTTP", "JSON", "SFTP", "TextForms", "CMalloc", "CWithoutProc",
+                logging,
             ],
             swiftSettings: strict),
 

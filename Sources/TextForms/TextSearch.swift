@@ -3,12 +3,13 @@
 extension StringProtocol {
     /// Where a text stands first, its bytes compared one by one.
     public func firstPlace(of text: String) -> Range<Index>? {
-        var start = utf8.startIndex
-        while start != utf8.endIndex {
-            if utf8[start...].starts(with: text.utf8) {
-                return start..<utf8.index(start, offsetBy: text.utf8.count)
-            }
-            start = utf8.index(after: start)
+        guard let first = text.utf8.first else { return startIndex..<startIndex }
+        var rest = utf8[...]
+        // Most bytes are not the first one: only where it stands the others are compared.
+        while let start = rest.firstIndex(of: first) {
+            rest = rest[start...]
+            if rest.starts(with: text.utf8) { return start..<rest.index(start, offsetBy: text.utf8.count) }
+            rest = rest.dropFirst()
         }
         return nil
     }

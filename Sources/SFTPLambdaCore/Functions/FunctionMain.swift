@@ -1,3 +1,4 @@
+internal import CMalloc
 import Glibc
 import HTTP
 import LambdaRuntime
@@ -7,6 +8,7 @@ import Logging
 public enum FunctionMain {
     /// Serves Lambda's invocations with the function, until the process has to end.
     public static func run(_ function: LambdaFunction) async -> Never {
+        keepFreedMemory()
         let environment = ProcessEnvironment.variables()
         let log = LogOutput(options: LogOptions(environment: environment))
         let logger = log.logger(label: function.rawValue)
@@ -21,6 +23,17 @@ public enum FunctionMain {
             logger.critical("the function ends", metadata: ["reason": "\(error)"])
             exit(1)
         }
+    }
+
+    /// How much free memory at the end of a heap is kept, and from what size on memory is mapped by itself.
+    private static let (keptBytes, mappedBytes): (Int32, Int32) = (16 << 20, 1 << 20)
+
+    /// Pieces of content come and go in sizes that the C library gives back to the kernel one by one, and asks for
+    /// again, a page fault for each 4 KiB. Kept they cost no more than the peak, which Lambda bills anyway: a push of 1 GiB
+    /// takes a twentieth less processor time.
+    private static func keepFreedMemory() {
+        _ = mallopt(M_TRIM_THRESHOLD, keptBytes)
+        _ = mallopt(M_MMAP_THRESHOLD, mappedBytes)
     }
 
     private static func handler(
