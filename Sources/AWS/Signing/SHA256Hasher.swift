@@ -1,23 +1,40 @@
 import CLibCrypto
+import TextForms
 
 /// Computes a SHA-256 (FIPS 180-4) over bytes given piece by piece.
 ///
-/// One caller at a time; the type is not `Sendable`. Every failure of libcrypto that is possible here (no memory, no
-/// SHA-256 in the library) leaves nothing to go on with, so it ends the process as Swift's own allocations do.
+/// One caller at a time; the type is not `Sendable`. The functions of libcrypto used here cannot fail; that they work on
+/// a plain struct is what lets a digest be saved at the end of a block and gone on with by another process.
 public final class SHA256Hasher {
     /// The length of a digest in bytes.
     public static let digestBytes = 32
 
-    private let context: OpaquePointer
+    private var context = SHA256_CTX()
 
     /// Begins a digest.
-    public init() {
-        guard let context = EVP_MD_CTX_new() else { preconditionFailure("libcrypto has no memory for a digest") }
-        self.context = context
-        precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "libcrypto has no SHA-256")
+    public init() { begin() }
+
+    /// Goes on where another hasher stood.
+    public init(resuming state: SHA256State) {
+        begin()
+        withUnsafeMutableBytes(of: &context.h) { $0.copyBytes(from: state.words.flatMap(Self.nativeBytes)) }
+        // FIPS 180-4 counts bits, in two words here.
+        let countBits = state.countBytes << 3
+        context.Nl = UInt32(truncatingIfNeeded: countBits)
+        context.Nh = UInt32(truncatingIfNeeded: countBits >> 32)
     }
 
-    deinit { EVP_MD_CTX_free(context) }
+    /// What another hasher needs to go on; nil unless the bytes so far are whole blocks of 64.
+    public var state: SHA256State? {
+        guard context.num == 0 else { return nil }
+        let words = withUnsafeBytes(of: context.h) { Array($0.bindMemory(to: UInt32.self)) }
+        let countBits = UInt64(context.Nh) << 32 | UInt64(context.Nl)
+        return SHA256State(words: words, countBytes: countBits >> 3)
+    }
+
+    private func begin() { precondition(SHA256_Init(&context) == 1, "libcrypto has no SHA-256") }
+
+    private static func nativeBytes(_ word: UInt32) -> [UInt8] { withUnsafeBytes(of: word) { Array($0) } }
 
     /// Adds bytes.
     public func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
@@ -28,11 +45,10 @@ public final class SHA256Hasher {
     /// The digest of everything that was added. The hasher then begins anew.
     public func finalize() -> [UInt8] {
         let digest = [UInt8](unsafeUninitializedCapacity: Self.digestBytes) { buffer, count in
-            var length: UInt32 = 0
-            precondition(EVP_DigestFinal_ex(context, buffer.baseAddress, &length) == 1, "SHA-256 failed")
-            count = Int(length)
+            precondition(SHA256_Final(buffer.baseAddress, &context) == 1, "SHA-256 failed")
+            count = Self.digestBytes
         }
-        precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "libcrypto has no SHA-256")
+        begin()
         return digest
     }
 
@@ -51,7 +67,51 @@ public final class SHA256Hasher {
 
     private func update(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
-        precondition(EVP_DigestUpdate(context, base, bytes.count) == 1, "SHA-256 failed")
+        precondition(SHA256_Update(&context, base, bytes.count) == 1, "SHA-256 failed")
+    }
+}
+
+/// Where a SHA-256 stands after whole blocks of 64 bytes: the eight words of FIPS 180-4, section 6.2, and the count.
+public struct SHA256State: Hashable, Sendable {
+    /// The eight words.
+    public let words: [UInt32]
+    /// How many bytes have been added.
+    public let countBytes: UInt64
+
+    /// The length of a block in bytes.
+    public static let blockBytes: UInt64 = 64
+    /// A SHA-256 is defined up to so many bytes.
+    private static let maximumBytes: UInt64 = 1 << 61
+
+    fileprivate init(words: [UInt32], countBytes: UInt64) {
+        self.words = words
+        self.countBytes = countBytes
+    }
+
+    /// The state in one word of text: the words in hexadecimal, a colon, the count.
+    public var text: String {
+        Text.hexadecimal(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } })
+            + ":\(countBytes)"
+    }
+
+    /// Reads what `text` wrote; nil for anything else.
+    public init?(text: String) {
+        let halves = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        guard halves.count == 2, halves[0].count == 64, (1...19).contains(halves[1].count),
+            halves[1].allSatisfy({ (0x30...0x39).contains($0) }),
+            let count = UInt64(String(decoding: halves[1], as: UTF8.self)), count < Self.maximumBytes,
+            count % Self.blockBytes == 0
+        else { return nil }
+        var words: [UInt32] = []
+        var rest = halves[0]
+        while !rest.isEmpty {
+            let digits = rest.prefix(8).compactMap(Hexadecimal.value)
+            guard digits.count == 8 else { return nil }
+            words.append(digits.reduce(0) { $0 << 4 | UInt32($1) })
+            rest = rest.dropFirst(8)
+        }
+        self.words = words
+        countBytes = count
     }
 }
 
