@@ -3,13 +3,13 @@
 would be what is measured.
 
 It takes PutObject, GetObject (one range), HeadObject, DeleteObject, CopyObject of an object onto itself, multipart
-uploads and ListObjectsV2 with path-style addresses, hashes every body as it arrives and refuses one that does not match
+uploads, ListParts and ListObjectsV2 with path-style addresses, hashes every body as it arrives and refuses one that does not match
 its signed SHA-256 or its checksum header. `If-Match` and `x-amz-copy-source-if-match` are enforced. It does not check
-signatures: local/aws.py does. Bodies are kept only with --keep; otherwise the size and the SHA-256 are, so that
+signatures: local/aws.py does. --object BUCKET/KEY=PATH is an object from the start, with the content of a file. Bodies are kept only with --keep; otherwise the size and the SHA-256 are, so that
 gigabytes cost no memory.
 
 Contract: see Tests/TestKit/StandIn.swift. Ready line: {"endpoint": …}. Counters: GET /_counters. All objects with their
-sizes, hashes and metadata: GET /_objects.
+sizes, hashes and metadata: GET /_objects. All uploads that were begun and not ended: GET /_uploads.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import base64
 import ctypes
 import hashlib
 import json
+import mmap
 import os
 import re
 import signal
@@ -114,8 +115,8 @@ class Connection(asyncio.BufferedProtocol):
             headers[name.strip().lower()] = value.strip()
         self.request = (method, target, headers)
         self.remaining = int(headers.get("content-length", "0"))
-        # Small control documents are always kept; object bytes only on request.
-        is_document = method == "POST"
+        # Small control documents, and the checkpoints of pull, are always kept; object bytes only on request.
+        is_document = method == "POST" or "/.sftp-lambda/" in target
         self.body = Body(keep=is_document or self.store.keep_bodies)
         used = end + 4 - seen
         self.head = bytearray()
@@ -197,6 +198,8 @@ def answer_to(store, method, bucket, key, query, headers, body):
         return 200, {"Content-Type": "application/json"}, json.dumps(store.counters).encode()
     if bucket == "_objects":
         return 200, {"Content-Type": "application/json"}, json.dumps(everything(store)).encode()
+    if bucket == "_uploads":
+        return 200, {"Content-Type": "application/json"}, json.dumps(sorted(store.uploads)).encode()
     if not key:
         return listing(store, bucket, query) if method == "GET" else (200, {}, b"")
     name = (bucket, key)
@@ -218,6 +221,8 @@ def answer_to(store, method, bucket, key, query, headers, body):
     if method == "DELETE" and "uploadId" in query:
         store.uploads.pop(query["uploadId"], None)
         return 204, {}, b""
+    if method == "GET" and "uploadId" in query:
+        return list_parts(store, query)
     if method == "DELETE":
         store.objects.pop(name, None)
         return 204, {}, b""
@@ -242,6 +247,14 @@ def stored(headers, sha256, length, content):
     }
 
 
+def of_file(path):
+    """An object with the content of a file, which takes no memory here."""
+    with open(path, "rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return stored({}, digest, len(content), content)
+
+
 def metadata(headers):
     return {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
 
@@ -259,6 +272,24 @@ def put_part(store, query, body):
     entry["digest"] = body.hash.digest()
     upload[2][int(query["partNumber"])] = entry
     return 200, tags(entry, body), b""
+
+
+def list_parts(store, query):
+    upload = store.uploads.get(query["uploadId"])
+    if upload is None:
+        raise Refusal(404, "NoSuchUpload", "the upload does not exist")
+    after = int(query.get("part-number-marker", "0"))
+    numbers = sorted(number for number in upload[2] if number > after)
+    page = numbers[:1000]
+    rows = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(upload[2][number]['etag'])}</ETag>"
+        f"<Size>{upload[2][number]['length']}</Size>"
+        f"<ChecksumSHA256>{base64.b64encode(upload[2][number]['digest']).decode()}</ChecksumSHA256></Part>"
+        for number in page
+    )
+    more = "true" if len(numbers) > len(page) else "false"
+    text = f'<ListPartsResult xmlns="{XML}"><IsTruncated>{more}</IsTruncated>{rows}</ListPartsResult>'
+    return 200, {"Content-Type": "application/xml"}, text.encode()
 
 
 def complete(store, query, body):
@@ -333,7 +364,9 @@ def listing(store, bucket, query):
     keys = sorted(key for owner, key in store.objects if owner == bucket and key.startswith(prefix))
     rows = "".join(
         f"<Contents><Key>{escape(key)}</Key><Size>{store.objects[(bucket, key)]['length']}</Size>"
-        f"<ETag>{escape(store.objects[(bucket, key)]['etag'])}</ETag></Contents>"
+        f"<ETag>{escape(store.objects[(bucket, key)]['etag'])}</ETag>"
+        f"<LastModified>{time.strftime('%Y-%m-%dT%H:%M:%S.000Z', time.gmtime(store.objects[(bucket, key)]['modified']))}"
+        f"</LastModified></Contents>"
         for key in keys
     )
     text = f'<ListBucketResult xmlns="{XML}"><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>'
@@ -343,12 +376,16 @@ def listing(store, bucket, query):
 async def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the bytes of objects, so that GET returns them")
+    parser.add_argument("--object", action="append", default=[], metavar="BUCKET/KEY=PATH", help="an object that is there")
     parser.add_argument("--address", default="127.0.0.1", help="the address to listen on")
     options = parser.parse_args()
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     loop = asyncio.get_running_loop()
     store = Store(options.keep)
+    for place, _, path in (text.partition("=") for text in options.object):
+        bucket, _, key = place.partition("/")
+        store.objects[(bucket, key)] = of_file(path)
     server = await loop.create_server(lambda: Connection(store), options.address, 0, backlog=512)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"endpoint": f"http://{options.address}:{port}"}), flush=True)

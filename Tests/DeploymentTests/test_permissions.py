@@ -18,6 +18,7 @@ class PermissionTests(unittest.TestCase):
         "CopyObject": {"s3:GetObject", "s3:PutObject", "s3:GetObjectTagging", "s3:PutObjectTagging"},
         "GetObjectTagging": {"s3:GetObjectTagging"},
         "DeleteObject": {"s3:DeleteObject"},
+        "ListObjectsV2": {"s3:ListBucket"},
         "CreateMultipartUpload": {"s3:PutObject"},
         "UploadPart": {"s3:PutObject"},
         "UploadPartCopy": {"s3:GetObject", "s3:PutObject"},
@@ -89,6 +90,11 @@ class PermissionTests(unittest.TestCase):
             own = bucket % ("inbox" if function == "pull" else "outbox")
             for action, resource in self.allowed(BOTH, function).items():
                 service = action.split(":")[0]
+                if action == "s3:DeleteObject":
+                    # Checkpoints, and nothing else.
+                    self.assertEqual(resource, f"{own}/*.sftp-lambda/*.json")
+                    self.assertEqual(function, "pull")
+                    continue
                 expected = {
                     "s3": own if action == "s3:ListBucket" else f"{own}/*",
                     "sqs": "<RetryQueue.Arn>",

@@ -59,7 +59,7 @@ struct AdapterContractTests {
         let root = RemotePath(tree.path)
         let plan = PullPlan(
             sourceDirectory: root, keys: KeyMapping(prefix: ""), selection: Selection(), retentionDays: 0,
-            origin: "origin", budgetBytes: 32 << 20)
+            origin: "origin", budgetBytes: 32 << 20, sha256: ReferenceSHA256.hexadecimal)
         let store = InMemoryObjectStore(clock: SystemClock())
         let observer = WarningCounter()
         for round in 1...3 {

@@ -17,6 +17,8 @@ public final class InMemoryDestination: RemoteDestination {
         public var refusesNames: @Sendable (RemotePath) -> Bool = { _ in false }
         /// Directories are neither made nor shown.
         public var refusesDirectories = false
+        /// So many of the last bytes of an unfinished file were never confirmed, and are lost where it is closed as it is.
+        public var unconfirmedBytes = 300_000
         /// So many bytes fit on the disk; nil for no limit.
         public var freeBytes: Int?
 
@@ -87,6 +89,34 @@ public final class InMemoryDestination: RemoteDestination {
                 return .success(identity)
             }
             return InMemoryWriter(destination: self, path: path, identity: try made.get())
+        }
+    }
+
+    /// See `RemoteDestination`.
+    public func resumeFile(
+        _ path: RemotePath, as newPath: RemotePath, from offsetBytes: UInt64
+    ) async throws(RemoteFailure) -> (any RemoteFileWriter)? {
+        try await files.perform("resumeFile", path) { () throws(RemoteFailure) in
+            if behaviour.refusesRenames != nil || behaviour.refusesNames(newPath) {
+                tree.remove(path)
+                return nil
+            }
+            do throws(RemoteFailure) { try files.rename(path, to: newPath, replacing: false) } catch {
+                if error.reason == .connectionLost || error.reason == .cancelled { throw error }
+                return nil
+            }
+            let found: (InMemoryTree.Identity, Int)? = tree.state.withLock { state in
+                guard let identity = state.find(newPath, followingLast: false),
+                    case .file(let bytes) = state.nodes[identity]?.content
+                else { return nil }
+                return (identity, bytes.count)
+            }
+            guard let (identity, countBytes) = found, UInt64(countBytes) >= offsetBytes else {
+                tree.remove(newPath)
+                return nil
+            }
+            return InMemoryWriter(
+                destination: self, path: newPath, identity: identity, writtenBytes: Int(offsetBytes))
         }
     }
 
@@ -180,6 +210,16 @@ public final class InMemoryDestination: RemoteDestination {
         if isFull { throw RemoteFailure(.failed, "write: failure") }
     }
 
+    /// Whoever goes on behind what was confirmed writes over this.
+    fileprivate func lose(from offset: Int, of identity: InMemoryTree.Identity) {
+        tree.state.withLock { state in
+            guard case .file(var content) = state.nodes[identity]?.content, offset < content.count else { return }
+            state.nodes[identity]?.content = .special
+            content.replaceSubrange(offset..., with: [UInt8](repeating: 0, count: content.count - offset))
+            state.nodes[identity]?.content = .file(content)
+        }
+    }
+
     fileprivate func setTime(_ time: UnixTime, of identity: InMemoryTree.Identity) {
         tree.state.withLock { $0.nodes[identity]?.modified = time }
     }
@@ -201,9 +241,19 @@ private final class InMemoryWriter: RemoteFileWriter {
     private let destination: InMemoryDestination
     private let path: RemotePath
     private let identity: InMemoryTree.Identity
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(destination: InMemoryDestination, path: RemotePath, identity: InMemoryTree.Identity) {
+    private let startBytes: Int
+
+    var confirmedBytes: UInt64 {
+        UInt64(max(startBytes, state.withLock { $0.writtenBytes } - destination.behaviour.unconfirmedBytes))
+    }
+
+    init(
+        destination: InMemoryDestination, path: RemotePath, identity: InMemoryTree.Identity, writtenBytes: Int = 0
+    ) {
+        state = Mutex(State(writtenBytes: writtenBytes))
+        startBytes = writtenBytes
         self.destination = destination
         self.path = path
         self.identity = identity
@@ -242,7 +292,10 @@ private final class InMemoryWriter: RemoteFileWriter {
         }
     }
 
-    func close() async { noteClosed() }
+    func close() async {
+        if !state.withLock({ $0.isClosed }) { destination.lose(from: Int(confirmedBytes), of: identity) }
+        noteClosed()
+    }
 
     private func noteClosed() {
         let isFirst = state.withLock { state in

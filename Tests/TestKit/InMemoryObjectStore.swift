@@ -53,9 +53,20 @@ public final class InMemoryObjectStore: ObjectStore {
         var isKnownToClient = false
     }
 
+    /// A note, as it was kept last.
+    public struct Note: Sendable {
+        /// The content.
+        public var bytes: [UInt8]
+        /// User metadata.
+        public var metadata: [String: String]
+        /// When it was kept.
+        public var lastModified: UnixTime
+    }
+
     private struct State {
         var versions: [ObjectKey: [Version]] = [:]
         var uploads: [Int: Upload] = [:]
+        var notes: [ObjectKey: Note] = [:]
         var nextNumber = 1
         var counters = Counters()
     }
@@ -106,6 +117,18 @@ public final class InMemoryObjectStore: ObjectStore {
     public var openUploadsCount: Int {
         shared.state.withLock { $0.uploads.values.count { $0.isKnownToClient } }
     }
+
+    /// The notes. They are no `objects`.
+    public var notes: [ObjectKey: Note] { shared.state.withLock { $0.notes } }
+
+    /// Keeps a note as somebody else does.
+    public func plantNote(_ key: ObjectKey, _ bytes: [UInt8], at time: UnixTime? = nil) {
+        let note = Note(bytes: bytes, metadata: [:], lastModified: time ?? clock.now)
+        shared.state.withLock { $0.notes[key] = note }
+    }
+
+    /// Ends every upload, as a lifecycle rule does.
+    public func endUploads() { shared.state.withLock { $0.uploads = [:] } }
 
     /// Every key, with its versions from the oldest to the current one.
     public var objects: [ObjectKey: [Version]] { shared.state.withLock { $0.versions } }
@@ -173,6 +196,86 @@ public final class InMemoryObjectStore: ObjectStore {
                 etag: version.etag, sizeBytes: UInt64(version.bytes.count), lastModified: version.lastModified,
                 metadata: version.metadata, versionID: version.versionID)
         }
+    }
+
+    // MARK: What an earlier run has left
+
+    /// See `ObjectStore`.
+    public func resumeUpload(
+        _ key: ObjectKey, _ progress: UploadProgress
+    ) async throws(StoreFailure) -> (any ObjectUpload)? {
+        try await perform("resumeUpload", key) { () throws(StoreFailure) in
+            guard let number = Int(progress.uploadID), let found = self.progress(of: number, key),
+                found.parts.starts(with: progress.parts), progress.digest == Self.digest(of: progress.parts)
+            else { return nil }
+            return InMemoryUpload(store: self, key: key, number: number)
+        }
+    }
+
+    /// See `ObjectStore`.
+    public func abandonUpload(_ key: ObjectKey, uploadID: String) async throws(StoreFailure) {
+        try await perform("abandonUpload", key) { () throws(StoreFailure) in
+            guard let number = Int(uploadID) else { return }
+            shared.state.withLock { state in
+                if state.uploads[number]?.key == key { state.uploads[number] = nil }
+            }
+        }
+    }
+
+    /// See `ObjectStore`.
+    public func notes(prefix: String, maximumCount: Int) async throws(StoreFailure) -> [ListedNote] {
+        guard let key = ObjectKey(prefix) else { return [] }
+        return try await perform("notes", key) { () throws(StoreFailure) in
+            let found = notes.filter { $0.key.text.hasPrefix(prefix) }.sorted { $0.key.text < $1.key.text }
+            return found.prefix(maximumCount).map { ListedNote(key: $0.key, lastModified: $0.value.lastModified) }
+        }
+    }
+
+    /// See `ObjectStore`.
+    public func note(_ key: ObjectKey, maximumBytes: Int) async throws(StoreFailure) -> [UInt8]? {
+        try await perform("note", key) { () throws(StoreFailure) in
+            let bytes = notes[key]?.bytes
+            guard bytes?.count ?? 0 <= maximumBytes else { throw StoreFailure(.rejected, "\(key): too long") }
+            return bytes
+        }
+    }
+
+    /// See `ObjectStore`.
+    public func keepNote(
+        _ key: ObjectKey, content: [UInt8], metadata: [String: String]
+    ) async throws(StoreFailure) {
+        try await perform("keepNote", key) { () throws(StoreFailure) in
+            let note = Note(bytes: content, metadata: metadata, lastModified: clock.now)
+            shared.state.withLock { $0.notes[key] = note }
+        }
+    }
+
+    /// See `ObjectStore`.
+    public func removeNote(_ key: ObjectKey) async throws(StoreFailure) {
+        try await perform("removeNote", key) { () throws(StoreFailure) in
+            shared.state.withLock { $0.notes[key] = nil }
+        }
+    }
+
+    /// How far an upload has come; nil when there is none, or none of its parts.
+    fileprivate func progress(of number: Int, _ key: ObjectKey) -> UploadProgress? {
+        guard let upload = shared.state.withLock({ $0.uploads[number] }), upload.key == key else { return nil }
+        var parts: [UploadProgress.Part] = []
+        while let bytes = upload.parts[parts.count + 1] {
+            // Only this process has to know it again, and SHA-256 is slow in a debug build.
+            var hasher = Hasher()
+            bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+            let digest = hasher.finalize()
+            parts.append(UploadProgress.Part(etag: "\"\(digest)\"", sha256: "\(digest)"))
+        }
+        guard !parts.isEmpty else { return nil }
+        return UploadProgress(uploadID: "\(number)", parts: parts, digest: Self.digest(of: parts))
+    }
+
+    private static func digest(of parts: [UploadProgress.Part]) -> String {
+        var hasher = Hasher()
+        hasher.combine(parts)
+        return "\(hasher.finalize())"
     }
 
     // MARK: Parts
@@ -295,6 +398,8 @@ private struct InMemoryUpload: ObjectUpload {
     }
 
     func complete() async throws(StoreFailure) -> StoredObject { try await store.complete(number, key) }
+
+    func progress() async -> UploadProgress? { store.progress(of: number, key) }
 
     func abort() async { await store.abort(number, key) }
 }

@@ -52,10 +52,14 @@ public struct InMemorySourceObjects: SourceObjects {
                 metadata: version.metadata, versionID: version.versionID, storeTime: storeTime)
         }
 
-        func open() async throws(StoreFailure) -> any ObjectContent {
+        func open(from position: ContentPosition?) async throws(StoreFailure) -> any ObjectContent {
             try await objects.store.perform("open", key) { () throws(StoreFailure) in
                 // The content is that of the moment of the request; a later version does not show in it.
-                InMemoryContent(objects.store, key, try match().bytes, pieceBytes: objects.behaviour.pieceBytes)
+                let bytes = try match().bytes
+                let isOurs = position?.digest == InMemoryContent.digest(etag: version.etag, position?.offsetBytes)
+                return InMemoryContent(
+                    objects.store, key, bytes, etag: version.etag, pieceBytes: objects.behaviour.pieceBytes,
+                    startBytes: isOurs ? Int(position?.offsetBytes ?? 0) : 0)
             }
         }
 
@@ -87,14 +91,34 @@ private final class InMemoryContent: ObjectContent {
     private let store: InMemoryObjectStore
     private let key: ObjectKey
     private let bytes: [UInt8]
+    private let etag: String
     private let pieceBytes: Int
-    private let position = Mutex(0)
+    private let position: Mutex<Int>
+    let startBytes: UInt64
 
-    init(_ store: InMemoryObjectStore, _ key: ObjectKey, _ bytes: [UInt8], pieceBytes: Int) {
+    init(
+        _ store: InMemoryObjectStore, _ key: ObjectKey, _ bytes: [UInt8], etag: String, pieceBytes: Int,
+        startBytes: Int
+    ) {
         self.store = store
         self.key = key
         self.bytes = bytes
+        self.etag = etag
         self.pieceBytes = pieceBytes
+        self.startBytes = UInt64(startBytes)
+        position = Mutex(startBytes)
+    }
+
+    /// Stands for the state of a digest: it is only good for the version and the place that it was made for.
+    static func digest(etag: String, _ offsetBytes: UInt64?) -> String {
+        offsetBytes.map { "\(etag):\($0)" } ?? ""
+    }
+
+    func position(upTo limitBytes: UInt64) async -> ContentPosition? {
+        let here = UInt64(position.withLock { $0 })
+        let offset = (min(limitBytes, here) >> 20) << 20
+        guard offset > 0 else { return nil }
+        return ContentPosition(offsetBytes: offset, digest: Self.digest(etag: etag, offset))
     }
 
     func next() async throws(StoreFailure) -> [UInt8]? {

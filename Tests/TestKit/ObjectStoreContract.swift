@@ -11,6 +11,8 @@ public struct ObjectStoreContract: Sendable {
         case putStoresContentAndMetadata, putOfNothingStoresAnEmptyObject, putReplaces, headOfNothingIsNil
         case keysAreBytes, longestKeyIsTaken, manyPutsAtOnce
         case uploadIsInvisibleUntilComplete, partsMayComeInAnyOrder, uploadOfOnePart
+        case uploadGoesOnInAnotherRun, uploadThatIsGoneIsNotResumed, uploadWithOtherPartsIsNotResumed
+        case notesAreKeptListedAndRemoved
         case abortLeavesNothing, abortKeepsTheOlderObject, abortWorksInACancelledTask, cancelledPutIsWholeOrAbsent
     }
 
@@ -57,6 +59,10 @@ public struct ObjectStoreContract: Sendable {
         case .uploadIsInvisibleUntilComplete: try await uploadIsInvisibleUntilComplete(key)
         case .partsMayComeInAnyOrder: try await partsMayComeInAnyOrder(key)
         case .uploadOfOnePart: try await uploadOfOnePart(key)
+        case .uploadGoesOnInAnotherRun: try await uploadGoesOnInAnotherRun(key)
+        case .uploadThatIsGoneIsNotResumed: try await uploadThatIsGoneIsNotResumed(key)
+        case .uploadWithOtherPartsIsNotResumed: try await uploadWithOtherPartsIsNotResumed(key)
+        case .notesAreKeptListedAndRemoved: try await notesAreKeptListedAndRemoved(promise.rawValue)
         case .abortLeavesNothing: try await abortLeavesNothing(key)
         case .abortKeepsTheOlderObject: try await abortKeepsTheOlderObject(key)
         case .abortWorksInACancelledTask: try await abortWorksInACancelledTask(key)
@@ -197,6 +203,85 @@ public struct ObjectStoreContract: Sendable {
         try await upload.putPart(1, content: [[1, 2], [3]])
         let stored = try await upload.complete()
         try await expectStored(stored, key, [1, 2, 3], ["a": "b"])
+    }
+
+    private func uploadGoesOnInAnotherRun(_ key: ObjectKey) async throws {
+        let bytes = sampleBytes(3 * Self.partBytes + 77)
+        let parts = stride(from: 0, to: bytes.count, by: Self.partBytes).map {
+            Array(bytes[$0..<min(bytes.count, $0 + Self.partBytes)])
+        }
+        let first = try await store.beginUpload(key, metadata: ["mtime": "9"])
+        #expect(await first.progress() == nil)
+        try await first.putPart(1, content: [parts[0]])
+        // A part behind a gap is no progress: the digest of the whole goes through the parts in their order.
+        let early = Task { try await first.putPart(3, content: [parts[2]]) }
+        let one = try #require(await first.progress())
+        #expect(one.parts.count == 1)
+        try await first.putPart(2, content: [parts[1]])
+        try await early.value
+        let three = try #require(await first.progress())
+        #expect(three.parts.count == 3 && three.parts.first == one.parts.first && three.uploadID == one.uploadID)
+        // An older progress is as good: what is stored behind it is stored once more.
+        for progress in [one, three] {
+            let second = try #require(try await store.resumeUpload(key, progress))
+            #expect(await second.progress() == progress || progress == one)
+            for number in 2...3 where progress == one {
+                try await second.putPart(number, content: [parts[number - 1]])
+            }
+            #expect(await second.progress() == three)
+        }
+        let last = try #require(try await store.resumeUpload(key, three))
+        try await last.putPart(4, content: [parts[3]])
+        try await expectStored(try await last.complete(), key, bytes, ["mtime": "9"])
+        #expect(try await bucket.openUploadsCount(key) == 0)
+    }
+
+    private func uploadThatIsGoneIsNotResumed(_ key: ObjectKey) async throws {
+        let upload = try await store.beginUpload(key, metadata: [:])
+        try await upload.putPart(1, content: [sampleBytes(Self.partBytes)])
+        let progress = try #require(await upload.progress())
+        try await store.abandonUpload(key, uploadID: progress.uploadID)
+        #expect(try await bucket.openUploadsCount(key) == 0)
+        #expect(try await store.resumeUpload(key, progress) == nil)
+        try await store.abandonUpload(key, uploadID: progress.uploadID)
+    }
+
+    private func uploadWithOtherPartsIsNotResumed(_ key: ObjectKey) async throws {
+        let upload = try await store.beginUpload(key, metadata: [:])
+        try await upload.putPart(1, content: [sampleBytes(Self.partBytes)])
+        let progress = try #require(await upload.progress())
+        var others = [progress, progress, progress]
+        others[0].parts[0].etag = "\"00000000000000000000000000000000\""
+        others[1].parts.append(progress.parts[0])
+        others[2].digest = "what it is not"
+        for other in others { #expect(try await store.resumeUpload(key, other) == nil, "\(other)") }
+        #expect(try await store.resumeUpload(key, progress) != nil)
+        await upload.abort()
+    }
+
+    private func notesAreKeptListedAndRemoved(_ place: String) async throws {
+        let keys = try ["b", "a", "c & d+e"].map { try key("\(place)/.sftp-lambda/\($0)") }
+        #expect(try await store.note(keys[0], maximumBytes: 10) == nil)
+        for key in keys {
+            try await store.keepNote(key, content: Array(key.text.utf8), metadata: ["synced-from": "x"])
+        }
+        try await store.keepNote(keys[0], content: [1, 2, 3], metadata: [:])
+        #expect(try await store.note(keys[0], maximumBytes: 3) == [1, 2, 3])
+        #expect(try await store.note(keys[2], maximumBytes: 1000) == Array(keys[2].text.utf8))
+        await expectFailure(.rejected) { () async throws(StoreFailure) in
+            _ = try await store.note(keys[0], maximumBytes: 2)
+        }
+        let prefix = "\(prefix)\(place)/.sftp-lambda/"
+        let listed = try await store.notes(prefix: prefix, maximumCount: 10)
+        #expect(Set(listed.map(\.key)) == Set(keys))
+        #expect(listed.allSatisfy { $0.lastModified.seconds > 0 })
+        #expect(try await store.notes(prefix: prefix, maximumCount: 1).count == 1)
+        #expect(try await store.notes(prefix: prefix + "none", maximumCount: 1).isEmpty)
+        for key in keys {
+            try await store.removeNote(key)
+            try await store.removeNote(key)
+        }
+        #expect(try await store.notes(prefix: prefix, maximumCount: 10).isEmpty)
     }
 
     private func abortLeavesNothing(_ key: ObjectKey) async throws {

@@ -12,6 +12,42 @@ extension RemoteDestinationCheck {
         }
     }
 
+    /// As much as a push writes before it is cut off; what the server has confirmed of it stays.
+    func unfinishedFileIsGoneOnWith() async throws {
+        let bytes = sampleBytes(9 << 20, salt: 5)
+        let first = try await destination.createFile(place / "first")
+        #expect(first.confirmedBytes == 0)
+        try await fill(first, Array(bytes[..<(7 << 20)]), pieceBytes: 70_001)
+        let confirmed = Int(first.confirmedBytes)
+        #expect(confirmed > 1 << 20 && confirmed <= 7 << 20)
+        await first.close()
+        let second = try #require(
+            try await destination.resumeFile(place / "first", as: place / "second", from: UInt64(confirmed)))
+        #expect(second.confirmedBytes == UInt64(confirmed))
+        try await expectNothing(place / "first")
+        try await fill(second, Array(bytes[confirmed...]), pieceBytes: 70_001)
+        try await second.finish(modified: nil)
+        try await expectContent(place / "second", bytes)
+    }
+
+    func unfinishedFileIsTakenOverOnce() async throws {
+        try await write(sampleBytes(1000), to: place / "first")
+        let second = try #require(
+            try await destination.resumeFile(place / "first", as: place / "second", from: 1000))
+        #expect(try await destination.resumeFile(place / "first", as: place / "third", from: 1000) == nil)
+        try await expectNothing(place / "third")
+        try await second.finish(modified: nil)
+        try await expectContent(place / "second", sampleBytes(1000))
+        #expect(try await destination.resumeFile(place / "nothing", as: place / "other", from: 0) == nil)
+    }
+
+    func shorterFileIsNotGoneOnWith() async throws {
+        try await write(sampleBytes(999), to: place / "first")
+        #expect(try await destination.resumeFile(place / "first", as: place / "second", from: 1000) == nil)
+        try await expectNothing(place / "first")
+        try await expectNothing(place / "second")
+    }
+
     func fileGetsItsTime() async throws {
         let writer = try await destination.createFile(place / "file")
         try await writer.write(sampleBytes(1000))

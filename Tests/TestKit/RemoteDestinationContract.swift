@@ -13,6 +13,7 @@ public struct RemoteDestinationContract: Sendable {
         case replacingGivesTheNameAlone, replacingTakesTheOlderFilesPlace, replacingByNothingIsNotFound
         case replacingLeavesDirectoriesAlone, replacingIntoNoDirectoryLeavesTheFile
         case olderFileIsRemovedOnlyIfItMayBe, connectionLostAtTheRemovalIsTold
+        case unfinishedFileIsGoneOnWith, unfinishedFileIsTakenOverOnce, shorterFileIsNotGoneOnWith
         case unfinishedFileIsClosedAndRemoved, closedFileTakesNothing, removeLeavesNothing, removeTakesNoDirectory
         case makeDirectoryMayFindIt, manyFilesAtOnce, cancelledTaskHarmsNobody, lostConnectionFailsEverything
     }
@@ -82,6 +83,9 @@ struct RemoteDestinationCheck: Sendable {
         case .replacingIntoNoDirectoryLeavesTheFile: try await replacingIntoNoDirectoryLeavesTheFile()
         case .olderFileIsRemovedOnlyIfItMayBe: try await olderFileIsRemovedOnlyIfItMayBe()
         case .connectionLostAtTheRemovalIsTold: try await connectionLostAtTheRemovalIsTold()
+        case .unfinishedFileIsGoneOnWith: try await unfinishedFileIsGoneOnWith()
+        case .unfinishedFileIsTakenOverOnce: try await unfinishedFileIsTakenOverOnce()
+        case .shorterFileIsNotGoneOnWith: try await shorterFileIsNotGoneOnWith()
         case .unfinishedFileIsClosedAndRemoved: try await unfinishedFileIsClosedAndRemoved()
         case .closedFileTakesNothing: try await closedFileTakesNothing()
         case .removeLeavesNothing: try await removeLeavesNothing()

@@ -9,7 +9,7 @@ public struct SourceObjectsContract: Sendable {
     /// Every promise has a name, so that a test can take them as arguments.
     public enum Promise: String, CaseIterable, Sendable {
         case currentOfNothingIsNil, currentTellsWhatIsThere, keysAreBytes, manyAtOnce
-        case contentComesWhole, contentOfNothingHasNoPieces, contentIsOfOneVersion
+        case contentComesWhole, contentOfNothingHasNoPieces, contentIsOfOneVersion, contentGoesOnFromAPosition
         case replacedIsNotOpened, deletedIsNotOpened, cancelledCallsSaySo
         case metadataIsReplacedAndAllElseKept, bareObjectGetsMetadata, markedObjectIsMarkedAgain
         case replacedIsNotMarked, lookAfterAMarkCounts, deletedIsNotBroughtBack
@@ -88,6 +88,7 @@ public struct SourceObjectsContract: Sendable {
         case .contentComesWhole: try await contentComesWhole(key)
         case .contentOfNothingHasNoPieces: try await contentOfNothingHasNoPieces(key)
         case .contentIsOfOneVersion: try await contentIsOfOneVersion(key)
+        case .contentGoesOnFromAPosition: try await contentGoesOnFromAPosition(key)
         case .replacedIsNotOpened: try await replacedIsNotOpened(key)
         case .deletedIsNotOpened: try await deletedIsNotOpened(key)
         case .cancelledCallsSaySo: try await cancelledCallsSaySo(key)
@@ -98,6 +99,36 @@ public struct SourceObjectsContract: Sendable {
         case .lookAfterAMarkCounts: try await lookAfterAMarkCounts(key)
         case .deletedIsNotBroughtBack: try await deletedIsNotBroughtBack(key)
         case .tooMuchMetadataIsRejected: try await tooMuchMetadataIsRejected(key)
+        }
+    }
+
+    private func contentGoesOnFromAPosition(_ key: ObjectKey) async throws {
+        let bytes = sampleBytes((5 << 20) + 777, salt: 3)
+        try await bucket.put(key, Object(bytes: bytes))
+        let object = try await seen(key)
+        let first = try await object.open()
+        #expect(await first.startBytes == 0)
+        #expect(await first.position(upTo: .max) == nil)
+        var count = 0
+        while count < 4 << 20, let piece = try await first.next() { count += piece.count }
+        #expect(await first.position(upTo: 100) == nil)
+        let position = try #require(await first.position(upTo: UInt64(count) - 1))
+        #expect(position.offsetBytes < UInt64(count) && position.offsetBytes >= UInt64(count) - 2 << 20)
+        let second = try await object.open(from: position)
+        #expect(await second.startBytes == position.offsetBytes)
+        #expect(await second.position(upTo: .max)?.offsetBytes ?? position.offsetBytes == position.offsetBytes)
+        let rest = try await read(second)
+        #expect(isSame(rest, Array(bytes[Int(position.offsetBytes)...])))
+        // The digest is that of the whole, though only the rest has come.
+        #expect(await second.sha256 == ReferenceSHA256.hexadecimal(bytes))
+        for other in [
+            ContentPosition(offsetBytes: position.offsetBytes, digest: "no digest"),
+            ContentPosition(offsetBytes: position.offsetBytes + 64, digest: position.digest),
+        ] {
+            let whole = try await object.open(from: other)
+            #expect(await whole.startBytes == 0)
+            let all = try await read(whole)
+            #expect(isSame(all, bytes))
         }
     }
 

@@ -25,7 +25,8 @@ struct PullFixture: Sendable {
         tree.makeDirectory("/in")
         plan = PullPlan(
             sourceDirectory: "/in", keys: KeyMapping(prefix: "from/"), selection: Selection(), retentionDays: 0,
-            origin: "sftp.example.com:22:partner", budgetBytes: 32 * 1024 * 1024)
+            origin: "sftp.example.com:22:partner", budgetBytes: 32 * 1024 * 1024,
+            sha256: ReferenceSHA256.hexadecimal)
     }
 
     /// Puts a file into the source directory.

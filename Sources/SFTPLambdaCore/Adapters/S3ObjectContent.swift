@@ -19,17 +19,42 @@ actor S3ObjectContent: ObjectContent {
     private let expectedSHA256: String?
 
     private var body: S3ObjectBody
-    private let hasher = SHA256Hasher()
-    private var positionBytes: UInt64 = 0
+    private let hasher: SHA256Hasher
+    private var positionBytes: UInt64
     private var resumes = 0
-    private var resumedAtBytes: UInt64 = 0
+    private var resumedAtBytes: UInt64
+    /// Where the digest stood at the last multiples of `markBytes`.
+    private var marks: [SHA256State] = []
+    let startBytes: UInt64
+
+    /// How far apart are the places from which another attempt can go on, and how many of them are remembered: more than
+    /// what can be between here and the server's last answer.
+    private static let markBytes: UInt64 = 1 << 20
+    private static let maximumMarks = 16
     private(set) var sha256: String?
 
     /// Returns when the head of the answer is here.
+    /// - Parameters:
+    ///   - info: what HEAD said of this version.
+    ///   - position: where to begin; one that is none of this object's is the beginning.
     init(
-        client: S3Client, address: S3Address, etag: String, sizeBytes: UInt64, deadlineUptimeSeconds: Double?,
-        pauses: Pauses
+        client: S3Client, address: S3Address, info: S3ObjectInfo, from position: ContentPosition?,
+        deadlineUptimeSeconds: Double?, pauses: Pauses
     ) async throws(StoreFailure) {
+        let (etag, sizeBytes) = (info.etag, info.sizeBytes)
+        let state = position.flatMap { position in
+            SHA256State(text: position.digest).flatMap {
+                $0.countBytes == position.offsetBytes && (1..<max(1, sizeBytes)).contains($0.countBytes) ? $0 : nil
+            }
+        }
+        hasher = state.map { SHA256Hasher(resuming: $0) } ?? SHA256Hasher()
+        let start = state?.countBytes ?? 0
+        startBytes = start
+        positionBytes = start
+        resumedAtBytes = start
+        // Where nothing comes, what was there is still known.
+        marks = state.map { [$0] } ?? []
+
         self.client = client
         self.address = address
         self.etag = etag
@@ -38,11 +63,13 @@ actor S3ObjectContent: ObjectContent {
         self.pauses = pauses
         do throws(AWSError) {
             // Hashed here, across all transfers.
-            let (info, body) = try await client.getObject(
-                S3ReadRequest(address, ifMatch: etag), verifiesContent: false,
+            let range = state.map { S3ByteRange(first: $0.countBytes) }
+            let (answer, body) = try await client.getObject(
+                S3ReadRequest(address, ifMatch: etag, range: range), verifiesContent: false,
                 deadlineUptimeSeconds: deadlineUptimeSeconds)
             self.body = body
-            expectedSHA256 = info.contentSHA256
+            // Of a range S3 does not tell it.
+            expectedSHA256 = range == nil ? answer.contentSHA256 : info.contentSHA256
         } catch {
             throw Self.failure(error)
         }
@@ -53,8 +80,7 @@ actor S3ObjectContent: ObjectContent {
             do throws(AWSError) {
                 if let piece = try await body.next() {
                     guard !piece.isEmpty else { continue }
-                    hasher.update(piece)
-                    positionBytes += UInt64(piece.count)
+                    add(piece)
                     return piece
                 }
                 if positionBytes < sizeBytes { throw broken("the answer ended early") }
@@ -68,6 +94,25 @@ actor S3ObjectContent: ObjectContent {
             try finish()
         }
         return nil
+    }
+
+    private func add(_ piece: [UInt8]) {
+        var rest = piece[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Int(Self.markBytes - positionBytes % Self.markBytes))
+            hasher.update(part)
+            positionBytes += UInt64(part.count)
+            rest = rest.dropFirst(part.count)
+            guard positionBytes % Self.markBytes == 0, let state = hasher.state else { continue }
+            if marks.count >= Self.maximumMarks { marks.removeFirst() }
+            marks.append(state)
+        }
+    }
+
+    func position(upTo limitBytes: UInt64) -> ContentPosition? {
+        marks.last { $0.countBytes <= limitBytes }.map {
+            ContentPosition(offsetBytes: $0.countBytes, digest: $0.text)
+        }
     }
 
     private func finish() throws(StoreFailure) {

@@ -58,5 +58,119 @@ struct S3ObjectStore: ObjectStore {
         return try ObjectSummary(info, of: "\(key)")
     }
 
+    // MARK: What an earlier run has left
+
+    /// How many pages of parts are read: as many as an upload can have.
+    private static let maximumPartPages = 10
+    /// How many pages of notes are read.
+    private static let maximumNotePages = 4
+    /// How long behind the deadline a note is still kept, and an upload given up: within what is kept for the answer.
+    static let lateSeconds = 1.0
+
+    private var lateUptimeSeconds: Double? { deadlineUptimeSeconds.map { $0 + Self.lateSeconds } }
+
+    func resumeUpload(
+        _ key: ObjectKey, _ progress: UploadProgress
+    ) async throws(StoreFailure) -> (any ObjectUpload)? {
+        guard let state = SHA256State(text: progress.digest), !progress.parts.isEmpty else { return nil }
+        let upload = S3Upload(address: address(key), uploadID: progress.uploadID)
+        guard let stored = try await parts(of: upload) else { return nil }
+        var parts: [S3Part] = []
+        var sizeBytes: UInt64 = 0
+        for (index, part) in progress.parts.enumerated() {
+            guard let found = stored[index + 1], found.etag == part.etag, let size = found.sizeBytes,
+                // Not every store tells the checksums of the parts; all of them check them when the upload is completed.
+                found.checksumSHA256.map({ $0 == part.sha256 }) ?? true
+            else { return nil }
+            sizeBytes += size
+            parts.append(S3Part(number: index + 1, etag: part.etag, checksumSHA256: part.sha256))
+        }
+        guard sizeBytes == state.countBytes else { return nil }
+        return S3ObjectUpload(
+            client: client, upload: upload, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger,
+            resuming: parts, state)
+    }
+
+    /// The parts that S3 has, by their numbers; nil when it has no such upload.
+    private func parts(of upload: S3Upload) async throws(StoreFailure) -> [Int: S3Part]? {
+        var found: [Int: S3Part] = [:]
+        var marker: Int?
+        for _ in 0..<Self.maximumPartPages {
+            let page: S3Page<S3Part, Int>
+            do throws(AWSError) {
+                page = try await client.listParts(
+                    upload, after: marker, deadlineUptimeSeconds: deadlineUptimeSeconds)
+            } catch {
+                if error.kind == .notFound { return nil }
+                throw StoreFailure(error)
+            }
+            for part in page.items { found[part.number] = part }
+            guard let next = page.next else { break }
+            marker = next
+        }
+        return found
+    }
+
+    func abandonUpload(_ key: ObjectKey, uploadID: String) async throws(StoreFailure) {
+        do throws(AWSError) {
+            try await client.abortMultipartUpload(
+                S3Upload(address: address(key), uploadID: uploadID), deadlineUptimeSeconds: lateUptimeSeconds)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    func notes(prefix: String, maximumCount: Int) async throws(StoreFailure) -> [ListedNote] {
+        var found: [ListedNote] = []
+        var token: String?
+        for _ in 0..<Self.maximumNotePages {
+            let page: S3Page<S3ListedObject, String>
+            do throws(AWSError) {
+                page = try await client.listObjects(
+                    bucket: bucket, prefix: prefix, after: token, deadlineUptimeSeconds: deadlineUptimeSeconds)
+            } catch {
+                throw StoreFailure(error)
+            }
+            for object in page.items {
+                guard let key = ObjectKey(object.key) else { continue }
+                found.append(ListedNote(key: key, lastModified: UnixTime(seconds: object.lastModifiedEpochSeconds)))
+            }
+            guard let next = page.next, found.count < maximumCount else { break }
+            token = next
+        }
+        return Array(found.prefix(maximumCount))
+    }
+
+    func note(_ key: ObjectKey, maximumBytes: Int) async throws(StoreFailure) -> [UInt8]? {
+        do throws(AWSError) {
+            let (_, body) = try await client.getObject(
+                S3ReadRequest(address(key)), deadlineUptimeSeconds: deadlineUptimeSeconds)
+            return try await body.collect(upTo: maximumBytes)
+        } catch {
+            if error.kind == .notFound { return nil }
+            throw StoreFailure(error)
+        }
+    }
+
+    func keepNote(_ key: ObjectKey, content: [UInt8], metadata: [String: String]) async throws(StoreFailure) {
+        var attributes = S3ObjectAttributes(metadata: metadata)
+        attributes.contentType = "application/json"
+        do throws(AWSError) {
+            _ = try await client.putObject(
+                S3PutRequest(address(key), content: [content], attributes: attributes),
+                deadlineUptimeSeconds: lateUptimeSeconds)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    func removeNote(_ key: ObjectKey) async throws(StoreFailure) {
+        do throws(AWSError) {
+            try await client.deleteObject(address(key), deadlineUptimeSeconds: lateUptimeSeconds)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
     private func address(_ key: ObjectKey) -> S3Address { S3Address(bucket: bucket, key: key.text) }
 }

@@ -9,26 +9,48 @@ final class S3ObjectUpload: ObjectUpload {
         var parts: [S3Part] = []
         var sizeBytes: UInt64 = 0
         var isComplete = false
+        /// Up to which part all are stored, and where the digest stood behind it; 0 before the first.
+        var storedCount = 0
+        var storedDigest: SHA256State?
+        /// Parts behind that, with the digest behind each: no more than are under way at once.
+        var ahead: [Int: SHA256State] = [:]
     }
 
     private let client: S3Client
     private let upload: S3Upload
     private let deadlineUptimeSeconds: Double?
     private let logger: Logger
-    private let digest = OrderedDigest()
-    private let state = Mutex(State())
+    private let digest: OrderedDigest
+    private let state: Mutex<State>
 
     init(client: S3Client, upload: S3Upload, deadlineUptimeSeconds: Double?, logger: Logger) {
         self.client = client
         self.upload = upload
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
         self.logger = logger
+        digest = OrderedDigest(hasher: SHA256Hasher(), nextPart: 1)
+        state = Mutex(State())
+    }
+
+    /// Goes on behind these parts.
+    /// - Parameter hash: where the digest of the whole stands behind them.
+    init(
+        client: S3Client, upload: S3Upload, deadlineUptimeSeconds: Double?, logger: Logger, resuming parts: [S3Part],
+        _ hash: SHA256State
+    ) {
+        self.client = client
+        self.upload = upload
+        self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.logger = logger
+        digest = OrderedDigest(hasher: SHA256Hasher(resuming: hash), nextPart: parts.count + 1)
+        state = Mutex(
+            State(parts: parts, sizeBytes: hash.countBytes, storedCount: parts.count, storedDigest: hash))
     }
 
     func putPart(_ number: Int, content: [[UInt8]]) async throws(StoreFailure) {
         // The digest of the whole file goes through the parts in their order. It is awaited here, so that no part's
         // bytes are held once its reservation is released.
-        async let isInDigest = digest.add(content, asPart: number)
+        async let added = digest.add(content, asPart: number)
         let part: S3Part
         do throws(AWSError) {
             part = try await client.uploadPart(
@@ -36,13 +58,29 @@ final class S3ObjectUpload: ObjectUpload {
         } catch {
             throw StoreFailure(error)
         }
-        guard await isInDigest else {
+        guard case .added(let hash) = await added else {
             throw StoreFailure(.cancelled, "UploadPart \(number) was cancelled")
         }
         state.withLock { state in
             state.parts.append(part)
             state.sizeBytes += content.reduce(0) { $0 + UInt64($1.count) }
+            // Without one it is the last part, behind which there is nothing to go on with.
+            state.ahead[number] = hash
+            while let next = state.ahead.removeValue(forKey: state.storedCount + 1) {
+                state.storedCount += 1
+                state.storedDigest = next
+            }
         }
+    }
+
+    func progress() async -> UploadProgress? {
+        let (parts, storedCount, hash) = state.withLock { ($0.parts, $0.storedCount, $0.storedDigest) }
+        guard let hash else { return nil }
+        let stored = parts.filter { $0.number <= storedCount }.sorted { $0.number < $1.number }
+        return UploadProgress(
+            uploadID: upload.uploadID,
+            parts: stored.map { UploadProgress.Part(etag: $0.etag, sha256: $0.checksumSHA256 ?? "") },
+            digest: hash.text)
     }
 
     func complete() async throws(StoreFailure) -> StoredObject {
@@ -67,13 +105,25 @@ final class S3ObjectUpload: ObjectUpload {
 
 /// The SHA-256 of a file whose parts come in any order: a part waits until those before it have been added.
 private actor OrderedDigest {
-    private let hasher = SHA256Hasher()
-    private var next = 1
+    private let hasher: SHA256Hasher
+    private var next: Int
     private var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
     private var cancelled: Set<Int> = []
 
-    /// Adds a part in its turn; false when the task was cancelled before.
-    func add(_ content: [[UInt8]], asPart number: Int) async -> Bool {
+    init(hasher: sending SHA256Hasher, nextPart: Int) {
+        self.hasher = hasher
+        next = nextPart
+    }
+
+    enum Outcome: Sendable {
+        /// Where the digest stands behind the part; nil when that is not at the end of a block.
+        case added(SHA256State?)
+        /// The task was cancelled before.
+        case cancelled
+    }
+
+    /// Adds a part in its turn.
+    func add(_ content: [[UInt8]], asPart number: Int) async -> Outcome {
         if number != next {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
@@ -87,11 +137,11 @@ private actor OrderedDigest {
                 Task { await cancel(number) }
             }
         }
-        guard number == next else { return false }
+        guard number == next else { return .cancelled }
         for piece in content { hasher.update(piece) }
         next += 1
         waiting.removeValue(forKey: next)?.resume()
-        return true
+        return .added(hasher.state)
     }
 
     private func cancel(_ number: Int) {

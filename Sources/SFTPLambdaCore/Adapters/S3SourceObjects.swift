@@ -56,9 +56,9 @@ private struct S3SourceObject: SourceObject {
     /// How often a copy is tried that another write is in the way of (409).
     private static let maximumCopies = 4
 
-    func open() async throws(StoreFailure) -> any ObjectContent {
+    func open(from position: ContentPosition?) async throws(StoreFailure) -> any ObjectContent {
         try await S3ObjectContent(
-            client: objects.client, address: address, etag: info.etag, sizeBytes: info.sizeBytes,
+            client: objects.client, address: address, info: info, from: position,
             deadlineUptimeSeconds: objects.deadlineUptimeSeconds, pauses: objects.pauses)
     }
 

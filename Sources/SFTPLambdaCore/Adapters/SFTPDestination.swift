@@ -79,6 +79,51 @@ final class SFTPDestination: RemoteDestination {
         }
     }
 
+    func resumeFile(
+        _ path: RemotePath, as newPath: RemotePath, from offsetBytes: UInt64
+    ) async throws(RemoteFailure) -> (any RemoteFileWriter)? {
+        guard
+            let taken = try await unlessRefused({ () throws(RemoteFailure) in
+                try await files.moveWithoutReplacing(path, to: newPath)
+                return try await files.attributes(of: newPath)
+            })
+        else {
+            // Where it cannot be renamed, nobody has taken it over either.
+            _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(path) }
+            return nil
+        }
+        guard let taken, taken.kind == .file || taken.kind == .unknown, let sizeBytes = taken.version.sizeBytes,
+            sizeBytes >= offsetBytes
+        else {
+            _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(newPath) }
+            return nil
+        }
+        let writer = try await unlessRefused { () throws(RemoteFailure) in
+            do throws(SFTPError) {
+                let handle = try await client.open(newPath.bytes, [.write])
+                return SFTPFileWriter(client: client, quirks: quirks, path: newPath, handle: handle, from: offsetBytes)
+            } catch {
+                throw RemoteFailure(error)
+            }
+        }
+        if writer == nil {
+            _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(newPath) }
+        }
+        return writer
+    }
+
+    /// What the operation gives; nil when the server refuses it.
+    private func unlessRefused<Value>(
+        _ operation: () async throws(RemoteFailure) -> Value
+    ) async throws(RemoteFailure) -> Value? {
+        do throws(RemoteFailure) {
+            return try await operation()
+        } catch {
+            if error.reason == .connectionLost || error.reason == .cancelled { throw error }
+            return nil
+        }
+    }
+
     private func open(_ path: RemotePath, _ flags: SFTPOpenFlags) async throws(SFTPError) -> any RemoteFileWriter {
         SFTPFileWriter(client: client, quirks: quirks, path: path, handle: try await client.open(path.bytes, flags))
     }

@@ -24,18 +24,24 @@ final class SFTPFileWriter: RemoteFileWriter {
         var gathered: [[UInt8]] = []
         var gatheredBytes = 0
         /// Sent, the oldest first.
-        var batches: [SFTPFlight] = []
+        var batches: [(flight: SFTPFlight, countBytes: Int)] = []
         /// Where the gathered bytes belong.
         var offset: UInt64 = 0
+        var confirmedBytes: UInt64 = 0
         var failure: RemoteFailure?
     }
 
-    init(client: SFTPClient, quirks: SFTPQuirks, path: RemotePath, handle: SFTPHandle) {
+    /// - Parameter offsetBytes: where to go on; what stands before that is taken for confirmed.
+    init(
+        client: SFTPClient, quirks: SFTPQuirks, path: RemotePath, handle: SFTPHandle, from offsetBytes: UInt64 = 0
+    ) {
         self.client = client
         self.quirks = quirks
         self.path = path
-        state = Mutex(State(handle: handle))
+        state = Mutex(State(handle: handle, offset: offsetBytes, confirmedBytes: offsetBytes))
     }
+
+    var confirmedBytes: UInt64 { state.withLock { $0.confirmedBytes } }
 
     func write(_ bytes: [UInt8]) async throws(RemoteFailure) {
         try check("WRITE")
@@ -57,15 +63,19 @@ final class SFTPFileWriter: RemoteFileWriter {
     private func sendBatch() async throws(RemoteFailure) {
         while let oldest = state.withLock({ $0.batches.count >= Self.maximumBatches ? $0.batches.first : nil }) {
             do {
-                _ = try await oldest.reply(0)
+                _ = try await oldest.flight.reply(0)
             } catch {
                 throw fail(RemoteFailure(error))
             }
-            state.withLock { _ = $0.batches.removeFirst() }
+            state.withLock { state in
+                state.confirmedBytes += UInt64(oldest.countBytes)
+                _ = state.batches.removeFirst()
+            }
         }
         state.withLock { state in
             guard let handle = state.handle else { return }
-            state.batches.append(client.submitWrite(handle, at: state.offset, state.gathered))
+            let flight = client.submitWrite(handle, at: state.offset, state.gathered)
+            state.batches.append((flight, state.gatheredBytes))
             state.offset += UInt64(state.gatheredBytes)
             state.gathered = []
             state.gatheredBytes = 0
@@ -113,8 +123,8 @@ final class SFTPFileWriter: RemoteFileWriter {
             if looks { requests.append(.fstat(handle)) }
             let last = client.submitWrite(handle, at: state.offset, state.gathered, then: requests + [.close(handle)])
             let sizeBytes = state.offset + UInt64(state.gatheredBytes)
-            let batches = state.batches
-            state = State(handle: nil)
+            let batches = state.batches.map(\.flight)
+            state = State(handle: nil, confirmedBytes: state.confirmedBytes)
             return (batches, last, sizeBytes)
         }
         guard let (batches, last, sizeBytes) = sent else { return }

@@ -63,7 +63,8 @@ struct PullFunction: LambdaHandler {
             selection: selection, retentionDays: Int64(settings.fileRetentionDays ?? 0),
             origin: origin,
             budgetBytes: MemoryBudget.bytes(environment: services.environment),
-            deadlineUptimeSeconds: deadlineUptimeSeconds)
+            deadlineUptimeSeconds: deadlineUptimeSeconds,
+            sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
         let flow = PullFlow(
             plan: plan, files: SFTPRemoteFiles(client: client),
             store: S3ObjectStore(

@@ -31,11 +31,27 @@ extension ObjectEvent {
                 object.member("sequencer", sequencer?.text)
             }
         }
-        guard delivered != nil || mustSend else { return }
+        guard delivered != nil || mustSend || partial != nil else { return }
         record.member(RetryRecord.name) { ours in
             ours.member(RetryRecord.delivered, delivered?.etag.text)
             ours.member(RetryRecord.deliveredTo, delivered?.destinationSHA256)
             if mustSend { ours.member(RetryRecord.mustSend, true) }
+            if let partial { write(partial, to: &ours) }
+        }
+    }
+}
+
+extension ObjectEvent {
+    private func write(_ partial: PartialFile, to ours: inout JSONText) {
+        // A name that is no text is of a key that is none, which there cannot be.
+        guard let name = String(validating: partial.name.bytes, as: UTF8.self) else { return }
+        ours.member(RetryRecord.partial) { file in
+            file.member(RetryRecord.partialName, name)
+            file.member(RetryRecord.partialETag, partial.etag.text)
+            file.member(RetryRecord.deliveredTo, partial.destinationSHA256)
+            file.member(RetryRecord.offsetBytes, partial.position.offsetBytes)
+            file.member(RetryRecord.digest, partial.position.digest)
+            file.member(RetryRecord.fruitlessAttempts, UInt64(max(0, partial.fruitlessAttempts)))
         }
     }
 }
@@ -47,4 +63,12 @@ enum RetryRecord {
     static let delivered = "delivered"
     static let deliveredTo = "deliveredTo"
     static let mustSend = "mustSend"
+    static let partial = "partial"
+    static let partialName = "name"
+    static let partialETag = "eTag"
+    static let offsetBytes = "offsetBytes"
+    static let digest = "digest"
+    static let fruitlessAttempts = "fruitlessAttempts"
+    /// The longest digest that is read.
+    static let maximumDigestBytes = 256
 }

@@ -22,12 +22,14 @@ public struct ObjectEvent: Hashable, Sendable {
     public var delivered: Delivery?
     /// The object is sent whatever its mark says: an earlier push failed after it had touched the file on the server.
     public var mustSend: Bool
+    /// What an earlier push has brought to the server of it.
+    public var partial: PartialFile?
 
     /// Makes an event.
     public init(
         bucket: String, key: ObjectKey, etag: ETag? = nil, versionID: String? = nil, sequencer: Sequencer? = nil,
         sizeBytes: UInt64? = nil, awsRegion: String? = nil, delivered: Delivery? = nil,
-        mustSend: Bool = false
+        mustSend: Bool = false, partial: PartialFile? = nil
     ) {
         self.bucket = bucket
         self.key = key
@@ -38,6 +40,7 @@ public struct ObjectEvent: Hashable, Sendable {
         self.awsRegion = awsRegion
         self.delivered = delivered
         self.mustSend = mustSend
+        self.partial = partial
     }
 
     /// What is put on the retry queue when an object was delivered and cannot be marked (rule U8). The version that was
@@ -49,6 +52,7 @@ public struct ObjectEvent: Hashable, Sendable {
         event.sizeBytes = nil
         event.delivered = Delivery(etag: etag, destinationSHA256: destination.sha256)
         event.mustSend = false
+        event.partial = nil
         return event
     }
 
@@ -56,6 +60,15 @@ public struct ObjectEvent: Hashable, Sendable {
     func sendingAgain(_ mustSend: Bool) -> ObjectEvent {
         var event = self
         event.mustSend = self.mustSend || mustSend
+        return event
+    }
+}
+
+extension ObjectEvent {
+    /// What is put on the retry queue when a push has left a file to be gone on with; nil leaves what was said before.
+    func goingOn(with partial: PartialFile?) -> ObjectEvent {
+        var event = self
+        event.partial = partial ?? self.partial
         return event
     }
 }

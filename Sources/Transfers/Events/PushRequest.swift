@@ -27,6 +27,14 @@ public struct PushRequest: Hashable, Sendable {
         PushRequest(events: events.map { $0.sendingAgain(true) }, newest: newest.sendingAgain(true), itemIDs: itemIDs)
     }
 
+    /// The same request, with another file to go on with; nil leaves what was said before.
+    func goingOn(with partial: PartialFile?) -> PushRequest {
+        guard partial != nil else { return self }
+        let newest = newest.goingOn(with: partial)
+        return PushRequest(
+            events: events.map { $0 == self.newest ? newest : $0 }, newest: newest, itemIDs: itemIDs)
+    }
+
     /// Makes a request of one event.
     public init(_ event: ObjectEvent, itemIDs: [String] = []) {
         events = [event]

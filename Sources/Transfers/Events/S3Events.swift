@@ -41,7 +41,7 @@ enum S3Events {
                 versionID: try text("versionId", in: fields, of: "s3.object"),
                 sequencer: try sequencer(in: fields, of: "s3.object"), sizeBytes: try size(in: fields, of: "s3.object"),
                 awsRegion: try text("awsRegion", in: record, of: "the record"), delivered: delivery(in: record),
-                mustSend: mustSend(record)))
+                mustSend: mustSend(record), partial: partial(in: record)))
     }
 
     private static func reasonToIgnore(name: String) -> IncomingEvent.Ignored.Reason? {
@@ -57,6 +57,22 @@ enum S3Events {
             let destination = ours[RetryRecord.deliveredTo]?.text, !destination.isEmpty
         else { return nil }
         return Delivery(etag: etag, destinationSHA256: destination)
+    }
+
+    /// A file to go on with. If it is not whole, or not what a push can have made, it counts as missing.
+    private static func partial(in record: JSONValue) -> PartialFile? {
+        guard let ours = record[RetryRecord.name]?[RetryRecord.partial],
+            let name = ours[RetryRecord.partialName]?.text.flatMap({ RemoteName(bytes: Array($0.utf8)) }),
+            let etag = ours[RetryRecord.partialETag]?.text.flatMap(ETag.init),
+            let destination = ours[RetryRecord.deliveredTo]?.text,
+            let offsetBytes = ours[RetryRecord.offsetBytes]?.unsignedInteger,
+            let digest = ours[RetryRecord.digest]?.text, digest.utf8.count <= RetryRecord.maximumDigestBytes
+        else { return nil }
+        let attempts = ours[RetryRecord.fruitlessAttempts]?.unsignedInteger ?? 0
+        return PartialFile(
+            name: name, etag: etag, destinationSHA256: destination,
+            position: ContentPosition(offsetBytes: offsetBytes, digest: digest),
+            fruitlessAttempts: Int(min(attempts, 1000)))
     }
 
     /// Whatever stands there other than false says that the object must be sent: that is never wrong.

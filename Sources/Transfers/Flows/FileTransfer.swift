@@ -9,6 +9,7 @@ struct FileTransfer: Sendable {
     /// The time of day at the beginning of the run.
     let runBegan: UnixTime
     let handles: OpenHandles
+    let checkpoints: Checkpoints
     /// For names of our own, new each time.
     let randomBits: @Sendable () -> UInt64
     /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
@@ -24,6 +25,10 @@ struct FileTransfer: Sendable {
         case skipped(Selection.Exception)
         /// There is no time left for it in this run.
         case noTime
+        /// Parts of it are stored, and the next run goes on with it.
+        case continues
+        /// The time was up before the first part was stored that this run began then.
+        case noPart(beganUptimeSeconds: Double)
 
         var description: String {
             switch self {
@@ -31,7 +36,7 @@ struct FileTransfer: Sendable {
             case .store(let failure): failure.message
             case .unusable(let reason): reason
             case .skipped(let exception): exception.rawValue
-            case .noTime: "the time is up"
+            case .noTime, .continues, .noPart: "the time is up"
             }
         }
     }
@@ -47,6 +52,9 @@ struct FileTransfer: Sendable {
         /// time counts, for its age too.
         var partnersTime: UnixTime?
         var isAtItsPlace = true
+
+        /// Whether the next run could go on with it, as far as is known before it is open.
+        var canContinue: Bool { isAtItsPlace && listed.modified != nil }
     }
 
     /// A file that is stored, and still open.
@@ -97,6 +105,8 @@ struct FileTransfer: Sendable {
         case .unusable(let reason): ledger.failed(candidate.path, reason)
         case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
         case .noTime: ledger.remaining()
+        case .continues: ledger.continues()
+        case .noPart(let began): ledger.storedNoPart(of: candidate.path, beganUptimeSeconds: began)
         }
     }
 
@@ -116,12 +126,14 @@ struct FileTransfer: Sendable {
         let sizeBytes = try await sizeBytes(of: source)
         guard let parts = PartPlan(sizeBytes: sizeBytes) else {
             throw .unusable(
-                "it has \(sizeBytes) bytes; one invocation carries at most \(PartPlan.maximumBytes) (78 GiB)")
+                "it has \(sizeBytes) bytes; 10,000 parts of 8 MiB carry at most \(PartPlan.maximumBytes) (78 GiB)")
         }
         guard case .parts = parts else { return try await copyInTurn(source, parts, sizeBytes, startedAt: &start) }
         let turn = await largeFiles.reserve(1)
         defer { largeFiles.release(turn) }
-        guard !ledger.isStopped, ledger.canFinish(sizeBytes: sizeBytes) else { throw .noTime }
+        guard !ledger.isStopped, ledger.mayBegin(sizeBytes: sizeBytes, canContinue: source.canContinue) else {
+            throw .noTime
+        }
         return try await copyInTurn(source, parts, sizeBytes, startedAt: &start)
     }
 
@@ -185,7 +197,8 @@ struct FileTransfer: Sendable {
 
     /// Whether it may be opened now. What is in `.done` has been begun: it is taken to its end.
     private func mayBegin(_ source: Source, sizeBytes: UInt64) -> Bool {
-        !ledger.isStopped && (!source.isAtItsPlace || ledger.canFinish(sizeBytes: sizeBytes))
+        !ledger.isStopped
+            && (!source.isAtItsPlace || ledger.mayBegin(sizeBytes: sizeBytes, canContinue: source.canContinue))
     }
 
     /// The size that the listing says. When it says none, or no age where one is asked for, the open file may tell:
@@ -234,7 +247,7 @@ struct FileTransfer: Sendable {
     /// That the listing has another time is nothing when the file's own is older than this run: listings round. A
     /// younger one that the listing does not have was given to it since then, perhaps by another pull, which has moved
     /// it to `.done` meanwhile; what stands at its place by now may have that same second. The next run takes it.
-    private func version(of reader: any RemoteFileReader, _ source: Source) async throws(Fault) -> FileVersion {
+    func version(of reader: any RemoteFileReader, _ source: Source) async throws(Fault) -> FileVersion {
         let version = try await remote { () throws(RemoteFailure) in try await reader.version() }
         guard source.isAtItsPlace else { return version }
         if let exception = plan.selection.ageException(of: version, now: clock.now) { throw .skipped(exception) }
@@ -247,99 +260,14 @@ struct FileTransfer: Sendable {
         return version
     }
 
-    private func metadata(of source: Source, _ version: FileVersion) -> [String: String] {
+    func metadata(of source: Source, _ version: FileVersion) -> [String: String] {
         var metadata = ["synced-from": plan.origin]
         let modified = source.isAtItsPlace ? version.modified : source.partnersTime
         if let modified { metadata["mtime"] = String(modified.seconds) }
         return metadata
     }
 
-    private func copyParts(
-        _ reader: any RemoteFileReader, _ source: Source, count: Int, sizeBytes: UInt64
-    ) async throws(Fault) -> (StoredObject, FileVersion) {
-        // The metadata go first, so the time has to be known before the first part.
-        let version = try await version(of: reader, source)
-        let upload: any ObjectUpload
-        do {
-            upload = try await store.beginUpload(source.key, metadata: metadata(of: source, version))
-        } catch {
-            throw .store(error)
-        }
-        do throws(Fault) {
-            try await sendParts(reader, count: count, sizeBytes: sizeBytes, to: upload)
-            // Only now, behind the last read, can the look at size and time speak for all of them.
-            _ = try await remote { () throws(RemoteFailure) in
-                try await reader.read(from: sizeBytes, countBytes: 0, verifyingEnd: true)
-            }
-            async let made = Self.made(source.directory, on: files)
-            let stored: Result<StoredObject, StoreFailure>
-            do {
-                stored = .success(try await upload.complete())
-            } catch {
-                stored = .failure(error)
-            }
-            return (try await Self.both(made, stored), version)
-        } catch {
-            // Harmless after `complete`; frees what the parts cost otherwise.
-            await upload.abort()
-            throw error
-        }
-    }
-
-    /// Reads and stores the parts, as many at once as the budget has room for. The next part is asked for while the
-    /// ones before it are stored, so the line from the server does not fall silent between them.
-    private func sendParts(
-        _ reader: any RemoteFileReader, count: Int, sizeBytes: UInt64, to upload: any ObjectUpload
-    ) async throws(Fault) {
-        let maximumAtOnce = max(1, budget.totalBytes / PartPlan.partBytes)
-        let fault = await withTaskGroup(of: Fault?.self) { group in
-            var first: Fault?
-            var underWay = 0
-            for number in 1...count {
-                if underWay >= maximumAtOnce {
-                    first = await group.next() ?? nil
-                    underWay -= 1
-                }
-                guard first == nil else { break }
-                let (offset, countBytes) = PartPlan.range(ofPart: number, sizeBytes: sizeBytes)
-                let reserved = await budget.reserve(countBytes)
-                underWay += 1
-                group.addTask {
-                    defer { budget.release(reserved) }
-                    return await sendPart(number, reader, from: offset, countBytes: countBytes, to: upload)
-                }
-            }
-            if first != nil { group.cancelAll() }
-            while let ended = await group.next() {
-                if first == nil, let ended {
-                    first = ended
-                    group.cancelAll()
-                }
-            }
-            return first
-        }
-        if let fault { throw fault }
-    }
-
-    private func sendPart(
-        _ number: Int, _ reader: any RemoteFileReader, from offset: UInt64, countBytes: Int,
-        to upload: any ObjectUpload
-    ) async -> Fault? {
-        let content: [[UInt8]]
-        do {
-            content = try await reader.read(from: offset, countBytes: countBytes, verifyingEnd: false)
-        } catch {
-            return .remote(error)
-        }
-        do {
-            try await upload.putPart(number, content: content)
-            return nil
-        } catch {
-            return .store(error)
-        }
-    }
-
-    private static func made(
+    static func made(
         _ directory: SourceDirectory, on files: any RemoteFiles
     ) async -> Result<Void, RemoteFailure> {
         do {
@@ -349,7 +277,7 @@ struct FileTransfer: Sendable {
         }
     }
 
-    private static func both(
+    static func both(
         _ made: Result<Void, RemoteFailure>, _ stored: Result<StoredObject, StoreFailure>
     ) throws(Fault) -> StoredObject {
         switch (stored, made) {

@@ -39,7 +39,8 @@ public struct PullFlow: Sendable {
         let transfer = FileTransfer(
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
             budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
-            handles: handles, randomBits: { [random] in UInt64(random(.max)) })
+            handles: handles, checkpoints: Checkpoints(plan: plan, store: store, clock: clock, ledger: ledger),
+            randomBits: { [random] in UInt64(random(.max)) })
 
         async let walked: Void = walk.run()
         await withDiscardingTaskGroup { group in
@@ -59,7 +60,8 @@ public struct PullFlow: Sendable {
     private func work(_ queue: BoundedQueue<Candidate>, _ ledger: PullLedger, _ transfer: FileTransfer) async {
         while let candidate = await queue.next() {
             let sizeBytes = candidate.version.sizeBytes ?? 0
-            if !ledger.isStopped && ledger.canFinish(sizeBytes: sizeBytes) {
+            let canContinue = candidate.version.modified != nil
+            if !ledger.isStopped && ledger.mayBegin(sizeBytes: sizeBytes, canContinue: canContinue) {
                 await transfer.run(candidate)
             } else {
                 ledger.remaining()

@@ -7,6 +7,8 @@ final class PullLedger: Sendable {
         var pace: Pace
         var connectionLoss: RemoteFailure?
         var warned: Set<String> = []
+        /// A large file was left to be gone on with: for another one the time would be too short as well.
+        var leavesLargeFiles = false
     }
 
     private let observer: any TransferObserver
@@ -39,6 +41,16 @@ final class PullLedger: Sendable {
         return state.withLock { $0.pace.canFinish(sizeBytes: sizeBytes, now: now) }
     }
 
+    /// Whether a file of that size may begin: it finishes in time, or a part of it does and the next run goes on.
+    func mayBegin(sizeBytes: UInt64, canContinue: Bool) -> Bool {
+        let now = clock.uptimeSeconds
+        return state.withLock { state in
+            if state.pace.canFinish(sizeBytes: sizeBytes, now: now) { return true }
+            return canContinue && sizeBytes > UInt64(PartPlan.partBytes) && !state.leavesLargeFiles
+                && state.pace.canFinishPart(now: now)
+        }
+    }
+
     func began() {
         let now = clock.uptimeSeconds
         state.withLock { $0.pace.began(atUptimeSeconds: now) }
@@ -60,6 +72,27 @@ final class PullLedger: Sendable {
 
     func remaining() {
         state.withLock { $0.summary.remaining += 1 }
+    }
+
+    /// Parts of a file are stored, and the next run goes on with it.
+    func continues() {
+        state.withLock { state in
+            state.summary.remaining += 1
+            state.leavesLargeFiles = true
+        }
+    }
+
+    /// The time was up before a part was stored. That is nothing where the run was short of time already; else no run
+    /// would ever come further.
+    func storedNoPart(of path: RemotePath, beganUptimeSeconds: Double) {
+        guard let deadlineUptimeSeconds, isEarly(beganUptimeSeconds) else { return remaining() }
+        let hadSeconds = max(1, deadlineUptimeSeconds - beganUptimeSeconds)
+        let kilobytesPerSecond = Int((Double(PartPlan.partBytes) / hadSeconds / 1000).rounded(.up))
+        failed(
+            path,
+            "not one part of it (\(PartPlan.partBytes) bytes) was read and stored in the \(Int(hadSeconds)) s that this "
+                + "invocation had, so it comes at less than \(kilobytesPerSecond) kB/s and no run gets further: give the "
+                + "function a longer timeout, or more memory, with which Lambda gives it more of a processor")
     }
 
     func listingCutShort() {
@@ -131,11 +164,16 @@ final class PullLedger: Sendable {
     }
 
     func failed(_ path: RemotePath, _ failure: StoreFailure, startedAt startSeconds: Double?) {
-        if failure.reason == .cancelled || (failure.reason == .unavailable && isOver) {
+        if meansTimeIsUp(failure) {
             cutOff(path, startedAt: startSeconds)
         } else {
             failed(path, failure.message)
         }
+    }
+
+    /// Whether the store could not do it because the time was up.
+    func meansTimeIsUp(_ failure: StoreFailure) -> Bool {
+        failure.reason == .cancelled || (failure.reason == .unavailable && isOver)
     }
 
     /// Whether a file that was begun then had nearly all of the time.

@@ -15,6 +15,8 @@ public struct PullPlan: Sendable {
     /// When no new file may begin, on `Clock.uptimeSeconds`; nil without a deadline. Whoever runs the flow cancels it
     /// then; what is cut off is counted, and the summary still comes.
     public var deadlineUptimeSeconds: Double?
+    /// SHA-256 in lower-case hexadecimal: names the checkpoints of large files.
+    public var sha256: @Sendable ([UInt8]) -> String
     /// How many files are in flight at once. Each needs three round trips: 384 of them move 1,600 files a second at 80 ms.
     public var maximumFilesInFlight = 384
     /// How many directories are listed at once.
@@ -29,7 +31,7 @@ public struct PullPlan: Sendable {
     /// Makes a plan.
     public init(
         sourceDirectory: RemotePath, keys: KeyMapping, selection: Selection, retentionDays: Int64, origin: String,
-        budgetBytes: Int, deadlineUptimeSeconds: Double? = nil
+        budgetBytes: Int, deadlineUptimeSeconds: Double? = nil, sha256: @escaping @Sendable ([UInt8]) -> String
     ) {
         self.sourceDirectory = sourceDirectory
         self.keys = keys
@@ -38,6 +40,7 @@ public struct PullPlan: Sendable {
         self.origin = origin
         self.budgetBytes = budgetBytes
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.sha256 = sha256
     }
 
     /// The share of the server's handles that listings may have: one in so many.

@@ -169,6 +169,10 @@ struct TreeWalk: Sendable {
             return
         }
         let below = directory.subdirectory(name)
+        guard name != .ours else {
+            ledger.left(below.path, because: .skipped(.reservedName))
+            return
+        }
         guard plan.selection.entersDirectory(relative: Array(below.relative)) else {
             ledger.left(below.path, because: .skipped(.excluded))
             return

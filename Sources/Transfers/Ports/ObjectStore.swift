@@ -11,6 +11,72 @@ public protocol ObjectStore: Sendable {
 
     /// What the store knows of the current object; nil when there is none.
     func head(_ key: ObjectKey) async throws(StoreFailure) -> ObjectSummary?
+
+    /// Goes on with an upload that an earlier run has left; nil when that cannot be: the store has no such upload any
+    /// more, or not the parts that `progress` says.
+    func resumeUpload(_ key: ObjectKey, _ progress: UploadProgress) async throws(StoreFailure) -> (any ObjectUpload)?
+
+    /// Gives up an upload that an earlier run has left. That there is none any more is no error.
+    func abandonUpload(_ key: ObjectKey, uploadID: String) async throws(StoreFailure)
+
+    /// The notes whose keys begin with `prefix`, at most `maximumCount` of them.
+    func notes(prefix: String, maximumCount: Int) async throws(StoreFailure) -> [ListedNote]
+
+    /// The content of a note; nil when there is none.
+    /// - Throws: `.rejected` when it is longer than `maximumBytes`.
+    func note(_ key: ObjectKey, maximumBytes: Int) async throws(StoreFailure) -> [UInt8]?
+
+    /// Stores a note: a small object of ours beside the files, which is not one of them. Has its effect shortly behind
+    /// the deadline of the invocation too.
+    func keepNote(_ key: ObjectKey, content: [UInt8], metadata: [String: String]) async throws(StoreFailure)
+
+    /// Removes a note. That there is none is no error. Has its effect shortly behind the deadline too.
+    func removeNote(_ key: ObjectKey) async throws(StoreFailure)
+}
+
+/// A note in a listing.
+public struct ListedNote: Hashable, Sendable {
+    /// Its key.
+    public var key: ObjectKey
+    /// When it was stored.
+    public var lastModified: UnixTime
+
+    /// Makes an entry.
+    public init(key: ObjectKey, lastModified: UnixTime) {
+        self.key = key
+        self.lastModified = lastModified
+    }
+}
+
+/// How far an upload has come: what another run needs to go on with it.
+public struct UploadProgress: Hashable, Sendable {
+    /// The store's name of the upload.
+    public var uploadID: String
+    /// The parts that are stored, from the first on without a gap.
+    public var parts: [Part]
+    /// Where the digest of the whole stands behind those parts, in the store's own form.
+    public var digest: String
+
+    /// One part.
+    public struct Part: Hashable, Sendable {
+        /// The ETag, with its quotes.
+        public var etag: String
+        /// The SHA-256, in base 64.
+        public var sha256: String
+
+        /// Makes a part.
+        public init(etag: String, sha256: String) {
+            self.etag = etag
+            self.sha256 = sha256
+        }
+    }
+
+    /// Makes a progress.
+    public init(uploadID: String, parts: [Part], digest: String) {
+        self.uploadID = uploadID
+        self.parts = parts
+        self.digest = digest
+    }
 }
 
 /// An object being stored part by part. Until `complete` nothing is visible under its key.
@@ -22,6 +88,9 @@ public protocol ObjectUpload: Sendable {
 
     /// Makes the object visible; every part from 1 to the highest must have been stored.
     func complete() async throws(StoreFailure) -> StoredObject
+
+    /// How far it has come; nil while its first part is not stored. All parts must be whole blocks of 64 bytes.
+    func progress() async -> UploadProgress?
 
     /// Gives the upload up and frees what it holds. Never throws: what it could not free is logged by the adapter.
     func abort() async

@@ -104,6 +104,8 @@ public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What stands under the object's name may have been replaced by an older version, removed or cut off before the
     /// push failed: the next one sends the object whatever a mark says.
     public var mustSend = false
+    /// What was brought to the server and can be gone on with; nil when nothing can, or nothing has changed of that.
+    public var partial: PartialFile?
 
     /// Makes a failure.
     public init(_ reason: Reason, _ message: String) {

@@ -19,6 +19,15 @@ public protocol RemoteDestination: Sendable {
     /// a part of it. Only where nothing else works (rule U9).
     func overwriteFile(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteFileWriter
 
+    /// Takes over a file that another attempt has left: gives it a new name, under which nobody else writes it, and opens
+    /// it for going on at `offsetBytes`. What stands behind that is written over.
+    ///
+    /// - Returns: nil when that cannot be: it is gone, somebody else has taken it over, it is shorter than that, or the
+    ///   server does not let it be done. What was under `path` is removed then.
+    func resumeFile(
+        _ path: RemotePath, as newPath: RemotePath, from offsetBytes: UInt64
+    ) async throws(RemoteFailure) -> (any RemoteFileWriter)?
+
     /// Gives a file the place of `target`, whatever stands there: in one step where the server can, else by removing
     /// the older file first. The file at `path` is never removed.
     ///
@@ -58,6 +67,10 @@ public protocol RemoteFileWriter: Sendable {
     /// the writing and closing excepted.
     /// - Throws: `.changed` when the file does not have the size of what was written.
     func finish(modified: UnixTime?) async throws(RemoteFailure)
+
+    /// Up to where, from the beginning of the file on, the server has confirmed what was written; what is behind that may
+    /// have a gap.
+    var confirmedBytes: UInt64 { get }
 
     /// Closes the file without waiting for it. Harmless after `finish` or another call.
     func close() async

@@ -28,8 +28,9 @@ public protocol SourceObject: Sendable {
     /// What the look showed.
     var summary: ObjectSummary { get }
 
-    /// Begins to read it.
-    func open() async throws(StoreFailure) -> any ObjectContent
+    /// Begins to read it, from a position of this version on if there is one. Where that cannot be, from its beginning:
+    /// `ObjectContent.startBytes` says.
+    func open(from position: ContentPosition?) async throws(StoreFailure) -> any ObjectContent
 
     /// Gives it this metadata in place of what it has, and keeps everything else that is said of it: content headers,
     /// tags, storage class, encryption with its key, website redirect and object lock. Neither brings an older object
@@ -46,4 +47,16 @@ public protocol ObjectContent: Sendable {
 
     /// The SHA-256 of the whole content in lower-case hexadecimal, once `next` has given nil.
     var sha256: String? { get async }
+
+    /// Where in the object the first piece begins.
+    var startBytes: UInt64 { get async }
+
+    /// The last position before `limitBytes`, of those not too long ago, at which another may go on; nil when there is
+    /// none.
+    func position(upTo limitBytes: UInt64) async -> ContentPosition?
+}
+
+extension SourceObject {
+    /// Begins to read it from its beginning.
+    public func open() async throws(StoreFailure) -> any ObjectContent { try await open(from: nil) }
 }

@@ -42,16 +42,23 @@ struct Pace: Sendable {
     }
 
     func canFinish(sizeBytes: UInt64, now: Double) -> Bool {
+        // The bytes of a small file are in its time per file already.
+        isInTime(bytes: sizeBytes > UInt64(PartPlan.partBytes) ? sizeBytes : 0, now: now)
+    }
+
+    /// Whether a part of a larger file can still be read and stored.
+    func canFinishPart(now: Double) -> Bool { isInTime(bytes: UInt64(PartPlan.partBytes), now: now) }
+
+    private func isInTime(bytes: UInt64, now: Double) -> Bool {
         guard let deadlineUptimeSeconds else { return true }
         let leftSeconds = deadlineUptimeSeconds - now
         guard leftSeconds > 0 else { return false }
         guard let beganUptimeSeconds, finishedFiles > 0, now > beganUptimeSeconds else { return true }
         var bytesSeconds = 0.0
-        // The bytes of a small file are in its time per file already.
-        if sizeBytes > UInt64(PartPlan.partBytes), let bytesPerSecond {
+        if bytes > 0, let bytesPerSecond {
             // Files that came at once have shared the line.
             let together = Double(finishedBytes) / (now - beganUptimeSeconds)
-            bytesSeconds = Double(sizeBytes) / max(bytesPerSecond, together)
+            bytesSeconds = Double(bytes) / max(bytesPerSecond, together)
         }
         return (perFileSeconds + bytesSeconds) * Self.slack < leftSeconds
     }

@@ -56,6 +56,9 @@ public struct RemoteName: Hashable, Sendable, CustomStringConvertible {
     /// The directory that holds what was pulled from its parent (P2).
     public static let done = RemoteName(checked: Array(".done".utf8))
 
+    /// `.sftp-lambda`, no directory of the partner's: keys below one of that name are those of `Checkpoint`.
+    public static let ours = RemoteName(checked: Array(".sftp-lambda".utf8))
+
     private init(checked: [UInt8]) { bytes = checked }
 }
 

@@ -30,7 +30,8 @@ public struct Selection: Sendable {
         case kindUnknown
         /// Its name holds `/` or NUL, is empty, or longer than names can be (`RemoteName`).
         case unsafeName
-        /// A file named `.done` stands where the directory of that name belongs.
+        /// A file named `.done` stands where the directory of that name belongs, or a directory is named
+        /// `.sftp-lambda` (`RemoteName.ours`).
         case reservedName
         /// It is being written by push (`TemporaryName`), or was when that died.
         case temporary

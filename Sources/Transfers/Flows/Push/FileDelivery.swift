@@ -10,6 +10,8 @@ struct FileDelivery: Sendable {
     let budget: ByteBudget
     let target: PushTarget
     let object: any SourceObject
+    /// What an earlier push has brought of this version.
+    let partial: PartialFile?
     let look: Look
 
     /// What came of it.
@@ -33,10 +35,22 @@ struct FileDelivery: Sendable {
         let reserved = await budget.reserve(
             Int(min(object.summary.sizeBytes, UInt64(PushPlan.maximumObjectBytes))))
         defer { budget.release(reserved) }
-        async let opened = result { () throws(Fault) in try await open() }
+        async let opened = result { () throws(Fault) in try await open(from: partial?.position) }
         let (destination, number) = try await connected()
         do throws(Fault) {
-            guard let content = try await opened.get() else { return .superseded(hasReplaced: false) }
+            guard var content = try await opened.get() else {
+                if let partial { await discard(target.path(of: partial), destination) }
+                return .superseded(hasReplaced: false)
+            }
+            if let partial {
+                if let writing = try await resume(partial, name, destination, from: await content.startBytes) {
+                    return try await writeAndReplace(content, writing, destination)
+                }
+                if await content.startBytes > 0 {
+                    guard let whole = try await open(from: nil) else { return .superseded(hasReplaced: false) }
+                    content = whole
+                }
+            }
             guard destination.canReplace else {
                 return try await writeInPlace(content, destination, because: nil)
             }
@@ -51,7 +65,7 @@ struct FileDelivery: Sendable {
     private func writeAndReplace(
         _ content: any ObjectContent, _ name: RemoteName, _ destination: any RemoteDestination
     ) async throws(Fault) -> Outcome {
-        let temporary: (path: RemotePath, writer: any RemoteFileWriter)
+        let temporary: Temporary
         do throws(RemoteFailure) {
             temporary = try await createTemporary(name, destination)
         } catch {
@@ -60,6 +74,26 @@ struct FileDelivery: Sendable {
             guard plan.allowsInPlace, error.reason == .denied else { throw .server(error) }
             return try await writeInPlace(content, destination, because: error)
         }
+        return try await writeAndReplace(content, temporary, destination)
+    }
+
+    /// A temporary file that is open.
+    private typealias Temporary = (path: RemotePath, writer: any RemoteFileWriter)
+
+    /// Takes over what an earlier push has left, under a name of this attempt's own.
+    private func resume(
+        _ partial: PartialFile, _ name: RemoteName, _ destination: any RemoteDestination, from offsetBytes: UInt64
+    ) async throws(Fault) -> Temporary? {
+        let path = target.temporaryPath(of: name, randomBits: plan.randomBits())
+        let writer = try await onServer { () throws(RemoteFailure) in
+            try await destination.resumeFile(target.path(of: partial), as: path, from: offsetBytes)
+        }
+        return writer.map { (path, $0) }
+    }
+
+    private func writeAndReplace(
+        _ content: any ObjectContent, _ temporary: Temporary, _ destination: any RemoteDestination
+    ) async throws(Fault) -> Outcome {
         let (path, writer) = temporary
         let current: (any SourceObject)?
         do throws(Fault) {
@@ -72,6 +106,7 @@ struct FileDelivery: Sendable {
             current = try await now.get()
         } catch {
             await writer.close()
+            if let kept = await kept(path, writer, content, because: error) { throw .unfinished(error, kept) }
             await discard(path, destination)
             if case .store(let failure) = error, failure.meansSuperseded { return .superseded(hasReplaced: false) }
             throw error
@@ -81,6 +116,20 @@ struct FileDelivery: Sendable {
             return .superseded(hasReplaced: false)
         }
         return try await replace(with: path, destination, current, sha256: await content.sha256)
+    }
+
+    /// What another push can go on with; nil when it was neither time nor the connection that ended this one, or when it
+    /// is not worth it.
+    private func kept(
+        _ path: RemotePath, _ writer: any RemoteFileWriter, _ content: any ObjectContent, because fault: Fault
+    ) async -> PartialFile? {
+        let nameStart = (path.bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+        guard fault.mayPass, let name = RemoteName(bytes: Array(path.bytes[nameStart...])),
+            let etag = ETag(object.summary.etag), let position = await content.position(upTo: writer.confirmedBytes)
+        else { return nil }
+        let kept = PartialFile(
+            name: name, etag: etag, destinationSHA256: target.destination.sha256, position: position)
+        return kept?.counted(after: partial)
     }
 
     /// Gives the temporary file the target's name.
@@ -140,7 +189,7 @@ struct FileDelivery: Sendable {
     }
 
     private func copy(_ content: any ObjectContent, to writer: any RemoteFileWriter) async throws(Fault) {
-        var countBytes: UInt64 = 0
+        var countBytes = await content.startBytes
         while let piece = try await inStore({ () throws(StoreFailure) in try await content.next() }) {
             countBytes += UInt64(piece.count)
             try await onServer { () throws(RemoteFailure) in try await writer.write(piece) }
@@ -162,7 +211,7 @@ struct FileDelivery: Sendable {
     ) async throws(Fault) -> Outcome {
         guard plan.allowsInPlace else { throw .refused(Self.refused(refusal)) }
         var opened = opened
-        if opened == nil { opened = try await open() }
+        if opened == nil { opened = try await open(from: nil) }
         guard let content = opened, let current = try await lookAgain() else {
             return .superseded(hasReplaced: false)
         }
@@ -240,9 +289,9 @@ struct FileDelivery: Sendable {
     }
 
     /// The content; nil when it is no longer the current version.
-    private func open() async throws(Fault) -> (any ObjectContent)? {
+    private func open(from position: ContentPosition?) async throws(Fault) -> (any ObjectContent)? {
         do throws(StoreFailure) {
-            return try await object.open()
+            return try await object.open(from: position)
         } catch {
             if error.meansSuperseded { return nil }
             throw .store(error)
@@ -302,11 +351,23 @@ struct FileDelivery: Sendable {
         case refused(String)
         /// Met when what stands under the name may have been replaced, removed or cut off already.
         indirect case afterTouching(Fault)
+        /// Met while the temporary file was written, which is kept.
+        indirect case unfinished(Fault, PartialFile)
+
+        /// Whether it says nothing against going on later where it was met.
+        var mayPass: Bool {
+            switch self {
+            case .server(let failure): failure.reason == .connectionLost || failure.reason == .cancelled
+            case .store(let failure): failure.reason == .unavailable || failure.reason == .cancelled
+            case .look(let failure): failure.reason == .deadline
+            case .refused, .afterTouching, .unfinished: false
+            }
+        }
 
         var isLostConnection: Bool {
             switch self {
             case .server(let failure): failure.reason == .connectionLost
-            case .afterTouching(let fault): fault.isLostConnection
+            case .afterTouching(let fault), .unfinished(let fault, _): fault.isLostConnection
             case .store, .look, .refused: false
             }
         }
@@ -318,6 +379,7 @@ struct FileDelivery: Sendable {
             case .look(let failure): failure
             case .refused(let reason): PushFailure(.refused, reason)
             case .afterTouching(let fault): fault.failure.sendingAgain(true)
+            case .unfinished(let fault, let partial): fault.failure.leaving(partial)
             }
         }
     }

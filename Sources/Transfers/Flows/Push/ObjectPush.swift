@@ -27,14 +27,20 @@ struct ObjectPush: Sendable {
         var mayHaveReplaced = false
         do throws(PushFailure) {
             let target = try plan.target(for: request.key)
-            return try await run(request, to: target, startedAt: clock.uptimeSeconds, &mayHaveReplaced)
+            var partial = target.partial(of: request)
+            let outcome = try await run(
+                request, to: target, startedAt: clock.uptimeSeconds, &mayHaveReplaced, &partial)
+            // What an earlier push has begun is of no use any more.
+            if let partial { await discard(partial, target) }
+            return outcome
         } catch {
             return .failed(error.sendingAgain(mayHaveReplaced))
         }
     }
 
     private func run(
-        _ request: PushRequest, to target: PushTarget, startedAt start: Double, _ mayHaveReplaced: inout Bool
+        _ request: PushRequest, to target: PushTarget, startedAt start: Double, _ mayHaveReplaced: inout Bool,
+        _ partial: inout PartialFile?
     ) async throws(PushFailure) -> PushOutcome {
         let address = ObjectAddress(bucket: request.bucket, key: request.key)
         var delivered: PushReceipt?
@@ -55,8 +61,15 @@ struct ObjectPush: Sendable {
             guard let sent = ETag(object.summary.etag) else {
                 throw PushFailure(.store, "\(address): the store gives it no ETag that can be used")
             }
+            if let other = partial, other.etag != sent {
+                await discard(other, target)
+                partial = nil
+            }
+            let begun = partial
+            // From here on it has another name, or none, and what is said of it is in the failure.
+            partial = nil
             let delivery = FileDelivery(
-                plan: plan, server: server, budget: budget, target: target, object: object,
+                plan: plan, server: server, budget: budget, target: target, object: object, partial: begun,
                 look: { [mayHaveReplaced] () throws(PushFailure) in
                     guard let now = try await look(address), PushDecision.isVersion(sent, of: now.summary),
                         mayHaveReplaced || target.decision(for: request, now.summary) == .send
@@ -78,6 +91,15 @@ struct ObjectPush: Sendable {
             }
         }
         throw PushFailure(.store, "\(address): it was replaced by a newer version again and again while it was pushed")
+    }
+
+    /// Removes what an earlier push has left, also when the task is cancelled.
+    private func discard(_ partial: PartialFile, _ target: PushTarget) async {
+        await Task {
+            // Without a connection it stays, under a name that tells that it is ours.
+            guard let (destination, _) = try? await server.destination() else { return }
+            try? await destination.removeFile(target.path(of: partial))
+        }.value
     }
 
     // MARK: The looks

@@ -111,7 +111,9 @@ extension ObjectPush {
             }
             guard isCutOff, case .failed(let failure) = outcome, failure.reason == .deadline else { return outcome }
             let message = "it took longer than SFTP_PUSH_TIMEOUT_SECONDS, \(Int(seconds)) s: \(failure)"
-            return .failed(PushFailure(.deadline, message).sendingAgain(failure.mustSend))
+            var cutOff = failure
+            cutOff.message = message
+            return .failed(cutOff)
         }
     }
 }

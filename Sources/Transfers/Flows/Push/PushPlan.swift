@@ -74,6 +74,14 @@ struct PushTarget: Sendable {
         path.parent.appending(TemporaryName.name(for: name, randomBits: randomBits))
     }
 
+    /// What the request says of a file that was begun here; nil when it says nothing, or means another place.
+    func partial(of request: PushRequest) -> PartialFile? {
+        request.events.reversed().compactMap(\.partial).first { $0.destinationSHA256 == destination.sha256 }
+    }
+
+    /// Where such a file is.
+    func path(of partial: PartialFile) -> RemotePath { path.parent.appending(partial.name) }
+
     /// - Throws: `.refused` for content under a key that makes a directory.
     func check(_ summary: ObjectSummary) throws(PushFailure) {
         do throws(TargetPathFailure) {
@@ -110,6 +118,15 @@ extension PushFailure {
         case .connectionLost: self.init(.connection, failure.message)
         case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed: self.init(.server, failure.message)
         }
+    }
+
+    /// The failure, which says what another push can go on with.
+    func leaving(_ partial: PartialFile) -> PushFailure {
+        var failure = self
+        failure.partial = partial
+        failure.message +=
+            "; \(partial.position.offsetBytes) bytes are on the server, as \(partial.name), and the next try goes on there"
+        return failure
     }
 
     /// Whatever kept the connection from being opened, it is not the object.

@@ -21,7 +21,12 @@ struct RetryEntry: Sendable {
         }
         switch outcome {
         case .delivered, .marked, .skipped: return []
-        case .failed(let failure): return request.events.map { entry($0.sendingAgain(failure.mustSend), failure) }
+        case .failed(let failure):
+            return request.events.map { event in
+                let again = event.sendingAgain(failure.mustSend)
+                // One of them goes on with the file; the others then find it delivered.
+                return entry(event == request.newest ? again.goingOn(with: failure.partial) : again, failure)
+            }
         case .unmarked(let receipt, let failure, let destination):
             // All events of the request have led to this delivery: one mark settles them.
             let event = ETag(receipt.etag).map { request.newest.delivered($0, to: destination) } ?? request.newest

@@ -190,8 +190,9 @@ public struct RetryFlow: Sendable {
         var left: [PushRequest]
         /// Whether something of it failed.
         var hasFailed: Bool
-        /// The objects whose file a push of this run has touched before it failed, of which the message does not say so.
-        var touched: Set<ObjectAddress> = []
+        /// What a push of this run has changed on the server before it failed, of which the message does not say so: it has
+        /// touched the object's file, or left one to be gone on with.
+        var changed: [ObjectAddress: PushFailure] = [:]
     }
 
     /// Begins to keep a message from others. To be settled in the end, whatever comes between.
@@ -223,9 +224,10 @@ public struct RetryFlow: Sendable {
         while let request = held.left.first {
             let outcome = await turns.run(request.address) { await push.runLimited(request) }
             if case .failed(let failure) = outcome {
-                if failure.mustSend, !request.mustSend {
-                    held.touched.insert(request.address)
-                    held.left[0] = request.sendingAgain
+                if failure.partial != nil || (failure.mustSend && !request.mustSend) {
+                    held.changed[request.address] = failure
+                    let next = request.goingOn(with: failure.partial)
+                    held.left[0] = failure.mustSend ? next.sendingAgain : next
                 }
                 if failure.reason == .connection || (failure.reason == .deadline && Task.isCancelled) { return failure }
             }
@@ -241,12 +243,12 @@ public struct RetryFlow: Sendable {
         return nil
     }
 
-    /// What was asked for has failed: the message comes again. If the file was touched, one that believes no mark takes
-    /// its place.
+    /// What was asked for has failed: the message comes again. If something has changed on the server, one that says so
+    /// takes its place: it believes no mark, or goes on with what was begun, and that is progress and no receive more.
     private func fail(
         _ request: PushRequest, _ failure: PushFailure, of held: inout HeldMessage, _ ledger: PushLedger
     ) async {
-        if held.touched.contains(request.address) {
+        if held.changed[request.address] != nil {
             await replace(request, .failed(failure), in: &held, ledger)
         } else {
             held.hasFailed = true
@@ -266,10 +268,10 @@ public struct RetryFlow: Sendable {
         held.hiding.cancel()
         await held.hiding.value
         var held = held
-        let touched = held.left.filter { held.touched.contains($0.address) }
-        held.left.removeAll { touched.contains($0) }
-        for request in touched {
-            let failure = PushFailure(.connection, "\(request.key): the run ended after it had touched the file")
+        let changed = held.left.filter { held.changed[$0.address] != nil }
+        held.left.removeAll { changed.contains($0) }
+        for request in changed {
+            guard let failure = held.changed[request.address] else { continue }
             await fail(request, failure, of: &held, ledger)
         }
         let (ended, message) = (held, held.message)

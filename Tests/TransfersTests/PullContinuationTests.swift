@@ -1,0 +1,308 @@
+import Synchronization
+import TestKit
+import Testing
+import Transfers
+
+/// A file that does not fit into one invocation: the next ones go on with it, and what becomes of it is the same as if
+/// it had.
+@Suite struct PullContinuationTests {
+    private static let partsCount = 9
+    private static let large = sampleBytes((partsCount - 1) * PartPlan.partBytes + 1000, salt: 7)
+
+    private func makeFixture() -> PullFixture {
+        var fixture = PullFixture()
+        fixture.plan.budgetBytes = 2 * PartPlan.partBytes
+        fixture.put("large", Self.large)
+        return fixture
+    }
+
+    /// Each part takes a second to store; one run has so many.
+    private func run(
+        _ fixture: PullFixture, seconds: Double, seed: UInt64? = nil,
+        onPart: @escaping @Sendable (Int) -> PortTap.Verdict = { _ in .proceed }
+    ) throws -> (summary: PullSummary, partsCount: Int) {
+        var fixture = fixture
+        let clock = fixture.clock
+        let deadline = clock.uptimeSeconds + seconds
+        fixture.plan.deadlineUptimeSeconds = deadline
+        let task = TaskBox()
+        let count = Mutex(0)
+        let pull = fixture.pull(
+            tap: tapOn(.before, "store.putPart") { _ in
+                clock.advance(seconds: 1)
+                if clock.uptimeSeconds >= deadline { task.cancel() }
+                return onPart(
+                    count.withLock { count in
+                        count += 1
+                        return count
+                    })
+            })
+        let summary = try DeterministicRun.run(seed: seed) {
+            let run = Task { await pull.flow.run() }
+            task.set(run)
+            return await run.value
+        }
+        fixture.expectNothingOpen(pull.files)
+        return (summary, count.withLock { $0 })
+    }
+
+    private func expectDone(_ fixture: PullFixture, _ bytes: [UInt8] = large, versions: Int = 1) {
+        #expect(isSame(fixture.stored("large") ?? [], bytes))
+        #expect(fixture.store.versions("from/large").count == versions)
+        #expect(isSame(fixture.remote(".done/large") ?? [], bytes))
+        #expect(fixture.store.openUploadsCount == 0)
+        #expect(fixture.store.notes.isEmpty)
+        #expect(fixture.observer.seen.receipts.last?.object.sha256 == ReferenceSHA256.hexadecimal(bytes))
+        #expect(fixture.observer.seen.warnings.isEmpty)
+    }
+
+    @Test func nextRunsGoOnBehindTheLastPart() throws {
+        let fixture = makeFixture()
+        var sent = 0
+        var runs = 0
+        while fixture.remote("large") != nil, runs < 10 {
+            let (summary, partsCount) = try run(fixture, seconds: 4)
+            #expect(!summary.isFailure, "\(summary)")
+            sent += partsCount
+            runs += 1
+            if fixture.remote("large") != nil {
+                #expect(summary.remaining == 1 && summary.transferred == 0)
+                #expect(fixture.store.openUploadsCount == 1 && fixture.store.notes.count == 1)
+                #expect(fixture.store.objects.isEmpty)
+            }
+            fixture.clock.advance(seconds: 600)
+        }
+        #expect((3...5).contains(runs))
+        // Only what was in flight when the time was up is stored twice.
+        #expect(sent <= Self.partsCount + (runs - 1) * 2)
+        #expect(fixture.store.counters.operations["beginUpload"] == 1)
+        expectDone(fixture)
+    }
+
+    @Test func fileThatFitsCostsNoRequest() throws {
+        let fixture = makeFixture()
+        let (summary, _) = try run(fixture, seconds: 600)
+        #expect(summary.transferred == 1)
+        let operations = fixture.store.counters.operations
+        // One listing for the first large file of the run.
+        #expect(operations["notes"] == 1)
+        for name in ["note", "keepNote", "removeNote", "resumeUpload"] { #expect(operations[name] == nil, "\(name)") }
+        expectDone(fixture)
+    }
+
+    @Test func smallFilesCostNoListing() throws {
+        let fixture = PullFixture()
+        fixture.put("small", sampleBytes(PartPlan.partBytes))
+        try fixture.run()
+        #expect(fixture.store.counters.operations["notes"] == nil)
+    }
+
+    enum Change: CaseIterable { case size, time }
+
+    @Test(arguments: Change.allCases)
+    func fileThatWasReplacedBeginsAnew(_ change: Change) throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        #expect(fixture.store.notes.count == 1)
+        let other = sampleBytes(Self.large.count + (change == .size ? 1 : 0), salt: 8)
+        fixture.put(
+            "large", other, modified: change == .time ? PullFixture.longAgo + 1 : PullFixture.longAgo)
+        fixture.clock.advance(seconds: 600)
+        let (summary, partsCount) = try run(fixture, seconds: 600)
+        #expect(summary.transferred == 1)
+        #expect(partsCount == Self.partsCount)
+        #expect(fixture.store.counters.operations["abandonUpload"] == 1)
+        expectDone(fixture, other)
+    }
+
+    @Test func uploadThatWasEndedBeginsAnew() throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        fixture.store.endUploads()
+        fixture.clock.advance(seconds: 600)
+        let (summary, partsCount) = try run(fixture, seconds: 600)
+        #expect(summary.transferred == 1)
+        #expect(partsCount == Self.partsCount)
+        expectDone(fixture)
+    }
+
+    @Test func checkpointsThatAreNotOursAreNotBelieved() throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        let (key, note) = try #require(fixture.store.notes.first)
+        let text = String(decoding: note.bytes, as: UTF8.self)
+        #expect(key.text.hasPrefix("from/.sftp-lambda/"))
+        #expect(note.metadata == ["synced-from": fixture.plan.origin])
+        let others = [
+            "", "{", "[]", text.replacing("\"format\":1", with: "\"format\":2"),
+            text.replacing("sftp.example.com", with: "sftp.example.org"),
+            text.replacing("/in/large", with: "/in/other"), text.replacing("from/large", with: "from/other"),
+            text.replacing("\"partBytes\":8388608", with: "\"partBytes\":5242880"),
+            text.replacing("\"uploadId\":\"", with: "\"uploadId\":\"9"),
+            text.replacing("\"digest\":\"", with: "\"digest\":\"9"),
+            text.replacing("\"etags\":[", with: "\"etags\":[\"x\","), String(repeating: " ", count: 3 << 20) + text,
+        ]
+        for other in others {
+            #expect(other != text)
+            let fixture = makeFixture()
+            fixture.store.plantNote(key, Array(other.utf8))
+            let (summary, partsCount) = try run(fixture, seconds: 600)
+            let isTooLong = other.utf8.count > 2 << 20
+            #expect(summary.transferred == (isTooLong ? 0 : 1), "\(other.prefix(300)): \(summary)")
+            guard !isTooLong else { continue }
+            #expect(partsCount == Self.partsCount)
+            expectDone(fixture)
+        }
+    }
+
+    @Test func oldCheckpointsAreGivenUpWithTheirUploads() throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        // The partner takes the file back.
+        fixture.tree.remove("/in/large")
+        fixture.clock.advance(seconds: 6 * 24 * 3600)
+        let another = sampleBytes(PartPlan.partBytes + 1, salt: 9)
+        fixture.put("another", another)
+        _ = try run(fixture, seconds: 600)
+        #expect(fixture.store.notes.count == 1 && fixture.store.openUploadsCount == 1, "it is not old yet")
+        fixture.clock.advance(seconds: 2 * 24 * 3600)
+        fixture.put("another", another)
+        _ = try run(fixture, seconds: 600)
+        #expect(fixture.store.notes.isEmpty && fixture.store.openUploadsCount == 0)
+    }
+
+    @Test func partThatIsTooSlowForARunFailsByName() throws {
+        let fixture = makeFixture()
+        let (summary, _) = try run(fixture, seconds: 1)
+        #expect(summary.failures.map(\.path) == ["/in/large"])
+        let reason = summary.failures.first?.reason ?? ""
+        #expect(reason.contains("8388608 bytes") && reason.contains("kB/s") && reason.contains("timeout"), "\(reason)")
+        #expect(fixture.store.openUploadsCount == 0 && fixture.store.notes.isEmpty)
+    }
+
+    /// What was reached stays reached when a later run gets no part at all.
+    @Test func checkpointOutlivesARunWithoutAPart() throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        let before = fixture.store.notes.values.map(\.bytes)
+        fixture.clock.advance(seconds: 600)
+        _ = try run(fixture, seconds: 1)
+        #expect(fixture.store.notes.values.map(\.bytes) == before)
+        fixture.clock.advance(seconds: 600)
+        let (_, partsCount) = try run(fixture, seconds: 600)
+        #expect(partsCount < Self.partsCount)
+        expectDone(fixture)
+    }
+
+    @Test func killedProcessGoesOnFromItsLastCheckpoint() throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4.5) { $0 == 4 ? .crash : .proceed }
+        #expect(fixture.store.notes.count == 1, "a file that does not fit is kept while it comes")
+        fixture.clock.advance(seconds: 600)
+        let (summary, partsCount) = try run(fixture, seconds: 600)
+        #expect(summary.transferred == 1)
+        #expect(partsCount < Self.partsCount)
+        expectDone(fixture)
+    }
+
+    @Test func lostConnectionLeavesACheckpoint() throws {
+        let fixture = makeFixture()
+        let reads = Mutex(0)
+        let lost = try fixture.run(
+            tap: tapOn(.before, "remote.read") { _ in
+                let number = reads.withLock { reads in
+                    reads += 1
+                    return reads
+                }
+                return number == 6 ? .disconnect : .proceed
+            })
+        #expect(lost.failed == 1)
+        #expect(fixture.store.notes.count == 1 && fixture.store.openUploadsCount == 1)
+        fixture.clock.advance(seconds: 600)
+        let (summary, partsCount) = try run(fixture, seconds: 600)
+        #expect(summary.transferred == 1)
+        #expect(partsCount <= Self.partsCount - 3)
+        expectDone(fixture)
+    }
+
+    @Test func oneLargeFileAtATimeIsLeftInTheMiddle() throws {
+        let fixture = makeFixture()
+        fixture.put("large too", Self.large)
+        let (summary, _) = try run(fixture, seconds: 4)
+        #expect(summary.remaining == 2 && !summary.isFailure)
+        #expect(fixture.store.openUploadsCount == 1 && fixture.store.notes.count == 1)
+    }
+
+    @Test func directoryOfCheckpointsIsNotPulled() throws {
+        let fixture = PullFixture()
+        fixture.put(".sftp-lambda/x.json", "forged")
+        fixture.put("deep/.sftp-lambda/x.json", "forged")
+        let summary = try fixture.run()
+        #expect(summary.left == ["reservedName": 2])
+        #expect(fixture.store.objects.isEmpty)
+    }
+
+    /// Whatever happens at whichever step: the runs after it bring the file whole, once, and leave nothing behind.
+    @Test(arguments: [PullCrashTests.Accident.failure, .lostConnection, .crash])
+    func everyStepOfAContinuationMayGoWrong(_ accident: PullCrashTests.Accident) throws {
+        let bytes = sampleBytes(3 * PartPlan.partBytes + 10, salt: 7)
+        func makeFixture() -> PullFixture {
+            let fixture = self.makeFixture()
+            fixture.put("large", bytes)
+            return fixture
+        }
+        let counting = PortTap()
+        let first = makeFixture()
+        _ = try run(first, seconds: 2.5)
+        #expect(first.store.notes.count == 1)
+        first.clock.advance(seconds: 600)
+        try first.run(tap: counting)
+        // In its short form every fifth step, others for each accident.
+        let start = PullCrashTests.Accident.allCases.firstIndex(of: accident) ?? 0
+        for index in stride(from: TestLength.isLong ? 0 : start, to: counting.count, by: TestLength.isLong ? 1 : 5) {
+            let fixture = makeFixture()
+            _ = try run(fixture, seconds: 2.5)
+            fixture.clock.advance(seconds: 600)
+            let place = CallBox()
+            try fixture.run(
+                tap: tapAt(index) { call in
+                    place.set(call)
+                    return switch accident {
+                    case .failure: .fail
+                    case .lostConnection: .disconnect
+                    case .crash: .crash
+                    }
+                })
+            fixture.clock.advance(seconds: 600)
+            let last = try fixture.run()
+            #expect(!last.isFailure && last.remaining == 0, "\(place.text): \(last)")
+            #expect(isSame(fixture.stored("large") ?? [], bytes), "\(place.text)")
+            #expect(fixture.remote("large") == nil, "\(place.text)")
+            guard accident != .crash, !place.text.contains("abort"), !place.text.contains("abandon"),
+                !place.text.contains("removeNote")
+            else { continue }
+            #expect(fixture.store.notes.isEmpty && fixture.store.openUploadsCount == 0, "\(place.text)")
+        }
+    }
+
+    /// Rule P9: two pulls go on with one upload. The object is whole, whoever is first.
+    @Test(arguments: UInt64(1)...12)
+    func twoPullsMayGoOnWithOneUpload(seed: UInt64) throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        fixture.clock.advance(seconds: 600)
+        let pulls = [fixture.pull(), fixture.pull()]
+        let summaries = try DeterministicRun.run(seed: seed) {
+            async let one = pulls[0].flow.run()
+            async let two = pulls[1].flow.run()
+            return await [one, two]
+        }
+        _ = summaries
+        try fixture.runAgain("seed \(seed)")
+        try fixture.runAgain("seed \(seed)")
+        #expect(fixture.store.versions("from/large").allSatisfy { isSame($0.bytes, Self.large) })
+        #expect(isSame(fixture.stored("large") ?? [], Self.large))
+        #expect(fixture.remote("large") == nil)
+        #expect(fixture.store.notes.isEmpty)
+    }
+}
