@@ -45,9 +45,10 @@ final class PullLedger: Sendable {
     func mayBegin(sizeBytes: UInt64, canContinue: Bool) -> Bool {
         let now = clock.uptimeSeconds
         return state.withLock { state in
+            let isLarge = sizeBytes > UInt64(PartPlan.partBytes)
+            if isLarge && state.leavesLargeFiles { return false }
             if state.pace.canFinish(sizeBytes: sizeBytes, now: now) { return true }
-            return canContinue && sizeBytes > UInt64(PartPlan.partBytes) && !state.leavesLargeFiles
-                && state.pace.canFinishPart(now: now)
+            return isLarge && canContinue && state.pace.canFinishPart(now: now)
         }
     }
 
