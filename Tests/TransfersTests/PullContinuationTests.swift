@@ -127,6 +127,18 @@ import Transfers
         expectDone(fixture)
     }
 
+    /// With the role of an older deployment, large files are taken as they were before.
+    @Test(arguments: ["store.notes", "store.resumeUpload"])
+    func whatIsDeniedIsToldAndBeginsAnew(_ operation: String) throws {
+        let fixture = makeFixture()
+        _ = try run(fixture, seconds: 4)
+        fixture.clock.advance(seconds: 600)
+        let summary = try fixture.run(tap: tapOn(.before, operation) { _ in .failStore(.denied) })
+        #expect(summary.transferred == 1 && !summary.isFailure)
+        #expect(isSame(fixture.stored("large") ?? [], Self.large))
+        #expect(fixture.observer.seen.warnings.contains { $0.contains("begin anew in each run") })
+    }
+
     @Test func checkpointsThatAreNotOursAreNotBelieved() throws {
         let fixture = makeFixture()
         _ = try run(fixture, seconds: 4)

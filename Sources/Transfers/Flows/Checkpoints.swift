@@ -48,14 +48,27 @@ actor Checkpoints {
             await remove(place)
             return nil
         }
-        if checkpoint.isOf(place, version),
-            let upload = try await store.resumeUpload(place.fileKey, checkpoint.progress)
-        {
+        if checkpoint.isOf(place, version), let upload = try await resumeUpload(place, checkpoint.progress) {
             return (upload, checkpoint.progress.parts.count)
         }
         if checkpoint.key == place.fileKey { await abandon(checkpoint) }
         await remove(place)
         return nil
+    }
+
+    /// A role that may not do it, as one of an older deployment, must not keep a file from being taken at all.
+    private func resumeUpload(
+        _ place: Checkpoint.Place, _ progress: UploadProgress
+    ) async throws(StoreFailure) -> (any ObjectUpload)? {
+        do throws(StoreFailure) {
+            return try await store.resumeUpload(place.fileKey, progress)
+        } catch {
+            guard error.reason == .denied else { throw error }
+            ledger.warningOnce(
+                "large files begin anew in each run, since the parts of uploads may not be listed "
+                    + "(s3:ListMultipartUploadParts)", because: error.message, path: RemotePath(place.path))
+            return nil
+        }
     }
 
     /// Keeps how far a file has come, also when the task is cancelled.
