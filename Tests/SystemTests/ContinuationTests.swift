@@ -10,7 +10,7 @@ import Testing
         let mebibytesPerSecond: Int
         let timeoutSeconds: Double
 
-        static let short = Form(sizeMiB: 44, mebibytesPerSecond: 12, timeoutSeconds: 3)
+        static let short = Form(sizeMiB: 52, mebibytesPerSecond: 12, timeoutSeconds: 3)
         static let long = Form(sizeMiB: 2048, mebibytesPerSecond: 60, timeoutSeconds: 5)
         static var current: Form { TestLength.isLong ? long : short }
         static let maximumRuns = 60
