@@ -26,7 +26,7 @@ final class SFTPRemoteFiles: RemoteFiles {
         do {
             // The empty path is the login directory; OpenSSH's OPENDIR knows it only by its other name.
             let bytes = path.bytes.isEmpty ? Array(".".utf8) : path.bytes
-            return SFTPListing(try await client.openDirectory(bytes))
+            return SFTPListing(try await client.openDirectory(bytes), of: bytes, client: client)
         } catch {
             throw RemoteFailure(error)
         }
@@ -119,18 +119,45 @@ final class SFTPRemoteFiles: RemoteFiles {
 }
 
 /// A listing, entry by entry translated.
-private struct SFTPListing: RemoteListing {
+private final class SFTPListing: RemoteListing {
     private let directory: SFTPDirectory
+    private let path: [UInt8]
+    private let client: SFTPClient
+    private let isBlank = Mutex(true)
 
-    init(_ directory: SFTPDirectory) { self.directory = directory }
+    init(_ directory: SFTPDirectory, of path: [UInt8], client: SFTPClient) {
+        self.directory = directory
+        self.path = path
+        self.client = client
+    }
 
     func next() async throws(RemoteFailure) -> [RemoteEntry]? {
         do {
-            guard let names = try await directory.next() else { return nil }
+            guard let names = try await directory.next() else {
+                if isBlank.withLock({ $0 }) { try await checkDirectory() }
+                return nil
+            }
+            isBlank.withLock { $0 = false }
             return names.compactMap(Self.entry)
         } catch {
             throw RemoteFailure(error)
         }
+    }
+
+    /// asyncssh opens what is missing, or no directory, and lists it as empty: a wrong SFTP_SOURCE_DIR would look like
+    /// one where nothing is to be done. Most servers give at least `.` and `..`, and are not asked.
+    /// - Throws: `.noSuchFile`, or `.failure` for something that is no directory.
+    private func checkDirectory() async throws(SFTPError) {
+        let kind: SFTPAttributes.Kind?
+        do {
+            kind = try await client.stat(path).kind
+        } catch {
+            // One that can be listed and not be looked at is one.
+            guard case .status(let status) = error.reason, status != .noSuchFile else { throw error }
+            return
+        }
+        guard let kind, kind != .directory else { return }
+        throw SFTPError(.operation, .status(.failure), "READDIR of \(RemotePath(bytes: path)): it is no directory")
     }
 
     func close() async { directory.close() }
