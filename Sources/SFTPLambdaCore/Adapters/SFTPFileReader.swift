@@ -141,12 +141,12 @@ final class SFTPFileReader: RemoteFileReader {
         do {
             _ = try await flight.reply(before.count)
         } catch {
-            await restoreTime(of: target, as: flight, seenBy: before.count + 1)
+            if !files.answersLate { await restoreTime(of: target, as: flight, seenBy: before.count + 1) }
             guard error.reason == .status(.operationUnsupported) else { throw error }
             files.notePosixRenameRefused()
             return nil
         }
-        return try await whatArrived(flight, behind: before.count)
+        return try await whatArrived(flight, behind: before.count, at: target, settingTime: time)
     }
 
     /// For servers without `posix-rename@openssh.com`: by RENAME, which replaces nothing on most of them.
@@ -174,7 +174,7 @@ final class SFTPFileReader: RemoteFileReader {
             guard second.own != .nothing else { throw gone(move) }
             throw second.target.isThere ? existing : error
         }
-        return try await whatArrived(flight, behind: 0)
+        return try await whatArrived(flight, behind: 0, at: target, settingTime: time)
     }
 
     /// What stands at the file's own path and at the target.
@@ -190,16 +190,19 @@ final class SFTPFileReader: RemoteFileReader {
     }
 
     /// CLOSE, rename, look and new time in one flight. What CLOSE of a file that was only read answers is of no
-    /// interest, and the look tells what was moved even if the new time is set right behind it.
+    /// interest, and the look tells what was moved even if the new time is set right behind it; but for servers that
+    /// answer late.
     private func submitMove(
         _ before: [SFTPRequest], _ move: SFTPRequest, to target: RemotePath, settingTime time: UnixTime
     ) -> SFTPFlight {
-        files.client.submit(
-            before + [move, .lstat(target.bytes), .setstat(target.bytes, SFTPAttributes(modified: time))])
+        let set = SFTPRequest.setstat(target.bytes, SFTPAttributes(modified: time))
+        return files.client.submit(before + [move, .lstat(target.bytes)] + (files.answersLate ? [] : [set]))
     }
 
     /// What the rest of the flight says when the rename has been done.
-    private func whatArrived(_ flight: SFTPFlight, behind move: Int) async throws(SFTPError) -> MovedFile {
+    private func whatArrived(
+        _ flight: SFTPFlight, behind move: Int, at target: RemotePath, settingTime time: UnixTime
+    ) async throws(SFTPError) -> MovedFile {
         var moved = MovedFile(seen: nil)
         do {
             moved.seen = RemoteAttributes(try await flight.attributes(move + 1))
@@ -208,7 +211,11 @@ final class SFTPFileReader: RemoteFileReader {
             // The server does not say, or the partner has taken the file out of `.done` already.
         }
         do {
-            _ = try await flight.reply(move + 2)
+            if files.answersLate {
+                try await files.client.setstat(target.bytes, SFTPAttributes(modified: time))
+            } else {
+                _ = try await flight.reply(move + 2)
+            }
         } catch {
             guard case .status = error.reason else { throw error }
             moved.timeFailure = RemoteFailure(error)

@@ -7,8 +7,14 @@ import Transfers
 final class SFTPRemoteFiles: RemoteFiles {
     let client: SFTPClient
     private let refusesPosixRename = Mutex(false)
+    /// rclone writes the answer to LSTAT when it is sent, and by then of the file as it is: a SETSTAT that stands behind
+    /// it in the same flight may have been carried out. So there the new time is set when the answer has come.
+    let answersLate: Bool
 
-    init(client: SFTPClient) { self.client = client }
+    init(client: SFTPClient) {
+        self.client = client
+        answersLate = client.sessionInfo?.serverIdentification.hasPrefix("SSH-2.0-rclone/") == true
+    }
 
     /// Whether to rename by `posix-rename@openssh.com`: the server offers it and has not refused it since.
     var canReplace: Bool { client.supports(.posixRename) && !refusesPosixRename.withLock { $0 } }
