@@ -12,46 +12,45 @@ import Transfers
 
 /// The adapters keep the promises of the ports against real servers: the same checks that the fakes pass.
 struct AdapterContractTests {
-    /// Against OpenSSH as it is, and as servers are whose rename does not replace.
-    @Test(arguments: [true, false])
-    func remoteFilesOverSFTPKeepEveryPromise(replaces: Bool) async throws {
+    /// Against every server that the tests know. Where one differs, `ServerDifference` says how.
+    @Test(arguments: PartnerServer.Kind.allCases)
+    func remoteFilesOverSFTPKeepEveryPromise(kind: PartnerServer.Kind) async throws {
         let folder = try TemporaryFolder()
-        let tree = folder.url.appendingPathComponent("tree")
-        let server = try LocalSSHD(folder: tree, replaces ? .init() : .withoutPosixRename, workFolder: folder.url)
+        let server = try PartnerServer(
+            kind, folder: folder.url.appendingPathComponent("tree"), workFolder: folder.url)
         defer { server.stop() }
         let contract = RemoteFilesContract(
-            root: RemotePath(tree.path), partner: .localFileSystem,
+            root: RemotePath(server.root), partner: server.partner,
             makeFiles: { SFTPRemoteFiles(client: try await client(of: server)) },
             lose: { _ in server.dropSessions() },
             end: { files in await (files as? SFTPRemoteFiles)?.client.close() })
         for promise in RemoteFilesContract.Promise.allCases {
-            await #expect(throws: Never.self, "\(promise.rawValue)") { try await contract.check(promise) }
+            await ServerDifference.keep("\(kind)", "files.\(promise.rawValue)") { try await contract.check(promise) }
         }
     }
 
-    /// OpenSSH's own way, and that of a server that removes the older file before the rename.
-    @Test(arguments: [[], ["ForceCommand internal-sftp -P posix-rename"]])
-    func remoteDestinationOverSFTPKeepsEveryPromise(configuration: [String]) async throws {
+    /// The same of writing, with a server too that removes the older file before the rename.
+    @Test(arguments: PartnerServer.Kind.allCases)
+    func remoteDestinationOverSFTPKeepsEveryPromise(kind: PartnerServer.Kind) async throws {
         let folder = try TemporaryFolder()
-        let tree = folder.url.appendingPathComponent("tree")
-        var options = LocalSSHD.Options()
-        options.configuration = configuration
-        let server = try LocalSSHD(folder: tree, options, workFolder: folder.url)
+        let server = try PartnerServer(
+            kind, folder: folder.url.appendingPathComponent("tree"), workFolder: folder.url)
         defer { server.stop() }
         let contract = RemoteDestinationContract(
-            root: RemotePath(tree.path), partner: .localFileSystem,
+            root: RemotePath(server.root), partner: server.partner,
             connect: { SFTPDestination(client: try await client(of: server), logger: Logger(label: "test")) },
             lose: { _ in server.dropSessions() },
             end: { destination in await (destination as? SFTPDestination)?.client.close() })
         for promise in RemoteDestinationContract.Promise.allCases {
-            await #expect(throws: Never.self, "\(promise.rawValue)") { try await contract.check(promise) }
+            let check = "destination.\(promise.rawValue)"
+            await ServerDifference.keep("\(kind)", check) { try await contract.check(promise) }
         }
     }
 
     @Test func olderFileInDoneIsReplacedWhereRenameDoesNotReplace() async throws {
         let folder = try TemporaryFolder()
         let tree = folder.url.appendingPathComponent("tree")
-        let server = try LocalSSHD(folder: tree, .withoutPosixRename, workFolder: folder.url)
+        let server = try PartnerServer(.openSSHWithoutPosixRename, folder: tree, workFolder: folder.url)
         defer { server.stop() }
         let client = try await client(of: server)
         #expect(!client.supports(.posixRename))
@@ -90,7 +89,7 @@ struct AdapterContractTests {
     @Test func largeFileArrivesByteByByte() async throws {
         let folder = try TemporaryFolder()
         let tree = folder.url.appendingPathComponent("tree")
-        let server = try LocalSSHD(folder: tree, workFolder: folder.url)
+        let server = try PartnerServer(.openSSH, folder: tree, workFolder: folder.url)
         defer { server.stop() }
         let client = try await client(of: server)
         let destination = SFTPDestination(client: client, logger: Logger(label: "test"))
@@ -120,10 +119,10 @@ struct AdapterContractTests {
         #expect(modified == UnixTime(seconds: 1_600_000_000))
     }
 
-    private func client(of server: LocalSSHD) async throws -> SFTPClient {
+    private func client(of server: PartnerServer) async throws -> SFTPClient {
         let configuration = SSHConfiguration(
             host: server.host, port: UInt16(server.port), user: server.user,
-            credentials: SSHCredentials(privateKey: try server.privateKey()),
+            credentials: SSHCredentials(privateKey: server.privateKey),
             hostKeys: try HostKeyPolicy(parsing: server.hostKey))
         return try await SFTPClient.connect(configuration, logger: Logger(label: "test"))
     }

@@ -322,7 +322,7 @@ import Transfers
         epochSeconds: AWSClock.system.epochSeconds, uptimeSeconds: AWSClock.system.uptimeSeconds,
         sleep: { _ in try Task.checkCancellation() }, random: { 0 })
 
-    private static func objects(_ s3: S3Client, limits: S3SourceObjects.Limits = .init()) -> S3SourceObjects {
+    static func objects(_ s3: S3Client, limits: S3SourceObjects.Limits = .init()) -> S3SourceObjects {
         S3SourceObjects(
             client: s3, deadlineUptimeSeconds: nil, logger: Logger(label: "test"), clock: hastyClock, limits: limits)
     }
@@ -349,7 +349,7 @@ import Transfers
                     region: aws.region, environment: aws.environment)))
     }
 
-    private static func put(_ s3: S3Client, _ key: ObjectKey, _ object: SourceObjectsContract.Object) async throws {
+    static func put(_ s3: S3Client, _ key: ObjectKey, _ object: SourceObjectsContract.Object) async throws {
         var attributes = S3ObjectAttributes(metadata: object.metadata)
         let properties = object.properties
         attributes.contentType = properties["content-type"]
@@ -367,7 +367,7 @@ import Transfers
                 tagging: properties["tags"]))
     }
 
-    private static func read(_ s3: S3Client, _ key: ObjectKey) async throws -> SourceObjectsContract.Object? {
+    static func read(_ s3: S3Client, _ key: ObjectKey) async throws -> SourceObjectsContract.Object? {
         let address = S3Address(bucket: "bucket", key: key.text)
         do {
             let (info, body) = try await s3.getObject(S3ReadRequest(address))
