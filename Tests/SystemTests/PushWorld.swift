@@ -152,7 +152,7 @@ final class PushedFunction: Sendable {
     let api: RuntimeAPIEmulator
     private let started: (root: EmptyRoot, process: RunningProgram)?
 
-    fileprivate init(_ name: String, _ api: RuntimeAPIEmulator, _ started: (EmptyRoot, RunningProgram)?) {
+    init(_ name: String, _ api: RuntimeAPIEmulator, _ started: (EmptyRoot, RunningProgram)? = nil) {
         self.name = name
         self.api = api
         self.started = started

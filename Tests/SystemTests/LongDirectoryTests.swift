@@ -1,0 +1,63 @@
+import Foundation
+import TestKit
+import Testing
+
+/// A directory that holds more than one invocation can take.
+@Suite(.serialized, .timeLimit(.minutes(30))) struct LongDirectoryTests {
+    private static let filesCount = TestLength.isLong ? 100_000 : 2_000
+    private static let timeoutSeconds = TestLength.isLong ? 20.0 : 1.0
+    private static let mostInvocations = 100
+    /// The smallest function has 128 MB.
+    private static let mostMemoryMiB = 112
+
+    private struct Summary: Decodable {
+        var transferred: Int
+        var failed: Int
+        var remaining: Int
+        var isListingComplete: Bool
+    }
+
+    @Test func everyFileOfALongDirectoryArrivesOnceOverSeveralInvocations() async throws {
+        let world = try LeanWorld(keepsContent: false)
+        let outgoing = world.tree.appendingPathComponent("outgoing")
+        for number in 0..<Self.filesCount {
+            let data = Data("content of \(number)".utf8)
+            try data.write(to: outgoing.appendingPathComponent("file-\(number)"))
+        }
+        try await world.run {
+            let pull = try world.start("pull")
+            var taken: [Int] = []
+            var processID: Int32?
+            while taken.count < Self.mostInvocations {
+                let outcome = try await pull.outcome(of: "{}", timeoutSeconds: Self.timeoutSeconds)
+                guard outcome.functionError == nil else { throw PushedFunction.Failed(payload: outcome.text) }
+                let summary = try JSONDecoder().decode(Summary.self, from: Data(outcome.payload))
+                #expect(summary.failed == 0)
+                taken.append(summary.transferred)
+                if processID == nil { processID = try await pull.processID() }
+                // Each goes on where the last one has stopped: what was transferred is not transferred again.
+                #expect(try doneCount(outgoing) == taken.reduce(0, +))
+                if summary.isListingComplete, summary.remaining == 0 { break }
+                #expect(summary.transferred > 0, "an invocation that gets nowhere: \(outcome.text)")
+            }
+            #expect(taken.reduce(0, +) == Self.filesCount)
+            #expect(taken.count > 1, "all in one invocation: nothing was shown")
+            let objects = try await world.objects(LeanWorld.inbox)
+            #expect(objects.count == Self.filesCount)
+            let wrong = (0..<Self.filesCount).filter { number in
+                objects["in/file-\(number)"]?.length != "content of \(number)".utf8.count
+            }
+            #expect(wrong == [])
+            #expect(try await pull.processID() == processID, "the process has lived through all of them")
+            let figures = try ProcessFigures(of: try await pull.processID())
+            #expect(figures.mostMemoryKiB >> 10 <= Self.mostMemoryMiB)
+            print("long directory: \(taken) files, \(figures.mostMemoryKiB >> 10) MiB at most")
+        }
+    }
+
+    private func doneCount(_ folder: URL) throws -> Int {
+        let done = folder.appendingPathComponent(".done").path
+        guard FileManager.default.fileExists(atPath: done) else { return 0 }
+        return try FileManager.default.contentsOfDirectory(atPath: done).count
+    }
+}
