@@ -91,7 +91,8 @@ extension ServerDifference {
         ServerDifference(
             server: "asyncssh", checks: [:],
             does: "A directory that is missing, and a file, can be opened as a directory, and are listed as empty.",
-            answer: "Where a listing gives nothing, not even `.`, the path is looked at. Else a wrong SFTP_SOURCE_DIR "
+            answer:
+                "Where a listing of its gives nothing, not even `.`, the path is looked at. Else a wrong SFTP_SOURCE_DIR "
                 + "would look like one where there is nothing to do."),
     ]
 

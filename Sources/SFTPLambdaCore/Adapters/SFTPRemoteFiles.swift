@@ -10,10 +10,14 @@ final class SFTPRemoteFiles: RemoteFiles {
     /// rclone writes the answer to LSTAT when it is sent, and by then of the file as it is: a SETSTAT that stands behind
     /// it in the same flight may have been carried out. So there the new time is set when the answer has come.
     let answersLate: Bool
+    /// asyncssh opens what is missing, or no directory, and lists it as empty.
+    private let listsWhatIsMissing: Bool
 
     init(client: SFTPClient) {
         self.client = client
-        answersLate = client.sessionInfo?.serverIdentification.hasPrefix("SSH-2.0-rclone/") == true
+        let server = client.sessionInfo?.serverIdentification ?? ""
+        answersLate = server.hasPrefix("SSH-2.0-rclone/")
+        listsWhatIsMissing = server.hasPrefix("SSH-2.0-AsyncSSH_")
     }
 
     /// Whether to rename by `posix-rename@openssh.com`: the server offers it and has not refused it since.
@@ -32,7 +36,8 @@ final class SFTPRemoteFiles: RemoteFiles {
         do {
             // The empty path is the login directory; OpenSSH's OPENDIR knows it only by its other name.
             let bytes = path.bytes.isEmpty ? Array(".".utf8) : path.bytes
-            return SFTPListing(try await client.openDirectory(bytes), of: bytes, client: client)
+            let directory = try await client.openDirectory(bytes)
+            return SFTPListing(directory, of: bytes, client: client, isDoubted: listsWhatIsMissing)
         } catch {
             throw RemoteFailure(error)
         }
@@ -129,29 +134,30 @@ private final class SFTPListing: RemoteListing {
     private let directory: SFTPDirectory
     private let path: [UInt8]
     private let client: SFTPClient
-    private let isBlank = Mutex(true)
+    /// Whether nothing has come, of a server that would say so of what is missing too.
+    private let isDoubtful: Mutex<Bool>
 
-    init(_ directory: SFTPDirectory, of path: [UInt8], client: SFTPClient) {
+    init(_ directory: SFTPDirectory, of path: [UInt8], client: SFTPClient, isDoubted: Bool) {
         self.directory = directory
         self.path = path
         self.client = client
+        isDoubtful = Mutex(isDoubted)
     }
 
     func next() async throws(RemoteFailure) -> [RemoteEntry]? {
         do {
             guard let names = try await directory.next() else {
-                if isBlank.withLock({ $0 }) { try await checkDirectory() }
+                if isDoubtful.withLock({ $0 }) { try await checkDirectory() }
                 return nil
             }
-            isBlank.withLock { $0 = false }
+            isDoubtful.withLock { $0 = false }
             return names.compactMap(Self.entry)
         } catch {
             throw RemoteFailure(error)
         }
     }
 
-    /// asyncssh opens what is missing, or no directory, and lists it as empty: a wrong SFTP_SOURCE_DIR would look like
-    /// one where nothing is to be done. Most servers give at least `.` and `..`, and are not asked.
+    /// Else a wrong SFTP_SOURCE_DIR would look like one where nothing is to be done.
     /// - Throws: `.noSuchFile`, or `.failure` for something that is no directory.
     private func checkDirectory() async throws(SFTPError) {
         let kind: SFTPAttributes.Kind?
