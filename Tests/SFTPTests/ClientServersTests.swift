@@ -36,7 +36,8 @@ import Testing
         Array(try Data(contentsOf: folder.appendingPathComponent(name)))
     }
 
-    @Test(arguments: [PartnerServer.Kind.openSSH, .proftpd, .rclone, .asyncssh])
+    /// Not over rclone, whose sessions hang in this now and then: docs/interoperability.md.
+    @Test(arguments: [PartnerServer.Kind.openSSH, .proftpd, .asyncssh])
     func fileOf32MiBIsTheSameBothWays(kind: PartnerServer.Kind) async throws {
         try await with(kind) { server, folder in
             let content = ClientContentTests.content(32 << 20)
