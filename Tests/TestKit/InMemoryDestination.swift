@@ -189,6 +189,11 @@ public final class InMemoryDestination: RemoteDestination {
     }
 
     /// See `RemoteDestination`.
+    public func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
+        try await files.openDirectory(path)
+    }
+
+    /// See `RemoteDestination`.
     public func removeFile(_ path: RemotePath) async throws(RemoteFailure) { try await files.removeFile(path) }
 
     /// Writes at an offset: two who write one file in place write over each other, as on a real server.

@@ -33,6 +33,10 @@ final class SFTPDestination: RemoteDestination {
         try await files.makeDirectory(path, trustingWhereBlind: true)
     }
 
+    func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
+        try await files.openDirectory(path)
+    }
+
     func removeFile(_ path: RemotePath) async throws(RemoteFailure) { try await files.removeFile(path) }
 
     // MARK: Opening

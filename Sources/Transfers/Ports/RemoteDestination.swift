@@ -40,6 +40,9 @@ public protocol RemoteDestination: Sendable {
         _ target: RemotePath, with path: RemotePath, mayRemove: () async -> Bool
     ) async throws(RemoteFailure) -> Replacement
 
+    /// Opens a directory for listing.
+    func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing
+
     /// Removes a file. That it is gone already is no error.
     func removeFile(_ path: RemotePath) async throws(RemoteFailure)
 }

@@ -88,6 +88,8 @@ final class PushLedger: Sendable {
         observer.warning(message, because: failure.message)
     }
 
+    func warning(_ message: String, because reason: String) { observer.warning(message, because: reason) }
+
     var summary: PushSummary {
         let now = clock.uptimeSeconds
         var summary = state.withLock { $0 }

@@ -17,6 +17,7 @@ public struct RetryFlow: Sendable {
     private let observer: any PushObserver
     private let deadlineUptimeSeconds: Double?
     private let lastSeconds: Double
+    private let leftovers: LeftoverSweep
 
     /// How long a received message is hidden, and how often that is renewed while it is held.
     static let hiddenSeconds = 120
@@ -55,6 +56,7 @@ public struct RetryFlow: Sendable {
         self.clock = clock
         self.observer = observer
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        leftovers = LeftoverSweep(plan: plan, clock: clock)
         let leftSeconds = deadlineUptimeSeconds.map { max(0, $0 - clock.uptimeSeconds) } ?? .infinity
         lastSeconds = min(Self.mostLastSeconds, leftSeconds * Self.lastShare)
     }
@@ -66,7 +68,15 @@ public struct RetryFlow: Sendable {
         // A server that cannot be reached must not cost the messages a receive (rule R1).
         guard await isAnyWaiting(ledger), await isConnected(together.server, ledger) else { return ledger.summary }
         await pushAlone(await pushTogether(ledger), ledger)
+        await sweep(ledger)
         return ledger.summary
+    }
+
+    /// What is left on the server is looked for where a connection is there for it.
+    private func sweep(_ ledger: PushLedger) async {
+        guard hasTime, !(await together.server.isGivenUp), let (destination, _) = try? await together.server.destination()
+        else { return }
+        await leftovers.run(on: destination, ledger) { hasTime }
     }
 
     /// Receives and pushes until the queue is empty or the connection is lost. The next messages are asked for while
@@ -222,6 +232,7 @@ public struct RetryFlow: Sendable {
         of held: inout HeldMessage, _ push: ObjectPush, _ turns: ObjectTurns, _ ledger: PushLedger
     ) async -> PushFailure? {
         while let request = held.left.first {
+            leftovers.note(request.key)
             let outcome = await turns.run(request.address) { await push.runLimited(request) }
             if case .failed(let failure) = outcome {
                 if failure.partial != nil || (failure.mustSend && !request.mustSend) {

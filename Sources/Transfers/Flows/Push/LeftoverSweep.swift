@@ -1,0 +1,66 @@
+import Synchronization
+
+/// Removes temporary files that nobody will go on with: of pushes that were killed, and of messages that ended among the
+/// dead letters. pushRetry does so at the end of a run, over the connection that it has, in SFTP_TARGET_DIR and in the
+/// directories of the objects that it has just pushed.
+///
+/// A file counts as left when it has a name of ours and nobody has written to it for 7 days. Should a message still
+/// want to go on with it after that, its object is sent from the beginning.
+final class LeftoverSweep: Sendable {
+    /// How long after the last byte a temporary file is removed: 7 days, as long as a checkpoint of pull is kept.
+    static let maximumAgeSeconds = Checkpoint.maximumAgeSeconds
+    /// How many directories are looked at in a run.
+    static let maximumDirectories = 4
+    /// How many entries of a directory are looked at: what a partner does not take away may be many.
+    static let maximumEntries = 4_096
+
+    private let plan: PushPlan
+    private let clock: any Clock
+    private let directories: Mutex<[RemotePath]>
+
+    init(plan: PushPlan, clock: any Clock) {
+        self.plan = plan
+        self.clock = clock
+        directories = Mutex([plan.targetDirectory])
+    }
+
+    /// Has the directory looked at that an object of this key goes to.
+    func note(_ key: ObjectKey) {
+        // What can never go anywhere leaves nothing.
+        guard let parent = try? plan.target(for: key).path.parent else { return }
+        directories.withLock { directories in
+            guard directories.count < Self.maximumDirectories, !directories.contains(parent) else { return }
+            directories.append(parent)
+        }
+    }
+
+    /// Removes what is found, as long as `mayGoOn` says so. What cannot be listed or removed stays: the next run comes by.
+    func run(on destination: any RemoteDestination, _ ledger: PushLedger, while mayGoOn: () -> Bool) async {
+        let limit = clock.now + -Self.maximumAgeSeconds
+        for directory in directories.withLock({ $0 }) where mayGoOn() {
+            // A directory that may not be listed is no reason to fail what was pushed.
+            guard let listing = try? await destination.openDirectory(directory) else { continue }
+            var entriesLeft = Self.maximumEntries
+            // The same goes for one that cannot be listed to its end.
+            while entriesLeft > 0, mayGoOn(), let entries = try? await listing.next() {
+                entriesLeft -= entries.count
+                for entry in entries {
+                    guard case .entry(let name, let attributes) = entry, attributes.kind == .file,
+                        TemporaryName.isOurs(name), let modified = attributes.version.modified, modified < limit
+                    else { continue }
+                    await remove(directory.appending(name), on: destination, ledger)
+                }
+            }
+            await listing.close()
+        }
+    }
+
+    private func remove(_ path: RemotePath, on destination: any RemoteDestination, _ ledger: PushLedger) async {
+        do throws(RemoteFailure) {
+            try await destination.removeFile(path)
+            ledger.warning("a temporary file that a push had left was removed", because: "\(path)")
+        } catch {
+            ledger.warning("a temporary file that a push had left could not be removed", because: error.message)
+        }
+    }
+}
