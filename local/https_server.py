@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """An https server for tests: says hello, or gives back what it was sent.
 
-    https_server.py --certificate PEM --key PEM [--hang-up]
+    https_server.py --certificate PEM --key PEM [--hang-up] [--redirect STATUS URL]
 
-The ready line has its port. With --hang-up it ends each connection instead of answering the TLS greeting.
+The ready line has its port. With --hang-up it ends each connection instead of answering the TLS greeting, with --redirect
+it sends everybody elsewhere.
 """
 import argparse
 import http.server
@@ -21,7 +22,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"hello"
-        self.send_response(200)
+        self.send_response(int(self.server.redirect[0]) if self.server.redirect else 200)
+        if self.server.redirect:
+            self.send_header("Location", self.server.redirect[1])
         self.send_header("Content-Length", str(len(body)))
         # Whether the handshake was a short one, from a session of an earlier connection.
         self.send_header("X-Session-Reused", str(self.connection.session_reused).lower())
@@ -38,9 +41,10 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, context):
+    def __init__(self, context, redirect=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.context = context
+        self.redirect = redirect
 
     def finish_request(self, request, address):
         """Runs on the connection's own thread, so that a handshake holds up no other."""
@@ -59,12 +63,13 @@ def main():
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     parser.add_argument("--hang-up", action="store_true")
+    parser.add_argument("--redirect", nargs=2)
     arguments = parser.parse_args()
     context = None
     if not arguments.hang_up:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(arguments.certificate, arguments.key)
-    server = Server(context)
+    server = Server(context, arguments.redirect)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(json.dumps({"port": str(server.server_port)}), flush=True)
     sys.stdin.read()

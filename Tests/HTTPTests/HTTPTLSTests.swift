@@ -133,6 +133,25 @@ struct HTTPTLSTests {
         #expect(error.message.contains("expired"))
     }
 
+    /// Whoever answers is believed, but never followed: what is signed and encrypted for one host stays there.
+    @Test(arguments: [301, 302, 303, 307, 308])
+    func redirectToPlainHTTPIsNotFollowed(status: Int) async throws {
+        let plain = try ScriptedHTTPServer(answering: { _ in .init(200) })
+        defer { plain.stop() }
+        let pair = try authority.issue("good", names: "DNS:localhost")
+        let server = try StandIn(
+            "https_server.py",
+            ["--certificate", pair.certificate, "--key", pair.key, "--redirect", "\(status)", plain.url],
+            workFolder: folder.url)
+        defer { server.stop() }
+        let response = try await get(url(server), ["SSL_CERT_FILE": authority.certificate])
+        #expect(response.status == status)
+        #expect(response.headers["Location"] == plain.url)
+        // Whoever follows a redirect does so behind its body.
+        #expect(try await response.body.collect(upTo: 100) == Array("hello".utf8))
+        #expect(plain.connectionCount == 0)
+    }
+
     @Test(arguments: ["SSL_CERT_FILE", "AWS_CA_BUNDLE"])
     func missingBundleIsNamedWithItsVariable(variable: String) async throws {
         let error = try await failure { try await get("https://127.0.0.1:1/", [variable: "/no/such/file"]) }

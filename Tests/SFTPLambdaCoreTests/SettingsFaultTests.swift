@@ -41,6 +41,7 @@ import Testing
         ("SFTP_FILE_RETENTION_DAYS", ["-1", "1.5", "36501", "never"]),
         ("SFTP_MIN_FILE_AGE_SECONDS", ["-1", "60s", "31536001"]),
         ("SFTP_SSH_READY_TIMEOUT_SECONDS", ["0", "901", "1e2"]),
+        ("SFTP_LEGACY_ALGORITHMS", [",", "all", "*", "arcfour", "aes128-cbc;3des-cbc", "hmac-sha1, des"]),
         ("SFTP_SOURCE_DIR", ["~", "~/in", "a\nb"]),
         ("SFTP_TARGET_S3_PREFIX", [String(repeating: "é", count: 512)]),
         ("SFTP_INCLUDE", [",\n,", String(repeating: "a,", count: 501), "*.csv,[a", "[z-a]", "a\\"]),

@@ -1,3 +1,4 @@
+import SFTP
 import TestKit
 import Testing
 import Transfers
@@ -56,6 +57,7 @@ enum Example {
         #expect(settings.connection.login == PartialLogin(user: "acme", privateKey: Secret("the key")))
         #expect(settings.connection.secretID == nil)
         #expect(settings.connection.readyTimeoutSeconds == 20)
+        #expect(settings.connection.legacyAlgorithms == [])
         #expect(settings.sourceDirectory == RemotePath("/outbox"))
         #expect(settings.bucket.text == "acme-inbox")
         #expect(settings.keyPrefix == "")
@@ -82,6 +84,7 @@ enum Example {
             "SFTP_PORT": " 2222\n", "SFTP_PRIVATE_KEY_PASSPHRASE": " pass ", "SFTP_PASSWORD": " word ",
             "SFTP_SECRET_ID": "sftp/acme", "SFTP_HOST_KEY": "SHA256:one\\nSHA256:two",
             "SFTP_SSH_READY_TIMEOUT_SECONDS": "5", "SFTP_TARGET_S3_PREFIX": "/in", "SFTP_FILE_RETENTION_DAYS": "30",
+            "SFTP_LEGACY_ALGORITHMS": "hmac-sha1, ssh-rsa\n3des-cbc,hmac-sha1",
             "SFTP_MIN_FILE_AGE_SECONDS": "60", "SFTP_INCLUDE": "*.csv, *.txt\nreports/**", "SFTP_EXCLUDE": "*.tmp,",
         ])
         #expect(settings.connection.port == 2222)
@@ -90,6 +93,7 @@ enum Example {
         #expect(settings.connection.login.hostKey == "SHA256:one\\nSHA256:two")
         #expect(settings.connection.secretID == "sftp/acme")
         #expect(settings.connection.readyTimeoutSeconds == 5)
+        #expect(settings.connection.legacyAlgorithms.map(\.name) == ["hmac-sha1", "ssh-rsa", "3des-cbc"])
         #expect(settings.keyPrefix == "in/")
         #expect(settings.fileRetentionDays == 30)
         #expect(settings.minimumFileAgeSeconds == 60)

@@ -69,7 +69,7 @@ import TextForms
 
     @Test func knownKeysAreAskedForFirst() throws {
         let rsaFirst = try HostKeyPolicy(parsing: Self.rsa.line).algorithmPreference
-        #expect(rsaFirst.prefix(3) == ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"])
+        #expect(rsaFirst.prefix(2) == ["rsa-sha2-512", "rsa-sha2-256"])
         #expect(Set(rsaFirst) == Set(HostKeyPolicy.unset.algorithmPreference))
         #expect(rsaFirst.count == HostKeyPolicy.unset.algorithmPreference.count)
         let fingerprint = try HostKeyPolicy(parsing: Self.rsa.fingerprint)

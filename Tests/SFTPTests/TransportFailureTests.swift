@@ -155,8 +155,8 @@ import Testing
         var fixture = try TransportFixture(options)
         fixture.configuration.ciphers = ["aes256-ctr"]
         let failure = try #require(await fixture.failure())
-        #expect(failure.step == .handshake && failure.reason == .protocolViolation)
-        #expect(failure.message.contains("no algorithms in common"))
+        #expect(failure.step == .handshake && failure.reason == .unsupported)
+        #expect(failure.message.contains("offers as cipher only aes128-cbc"))
 
         fixture.configuration.ciphers = ["rot13"]
         #expect(await fixture.failure()?.reason == .invalidConfiguration)

@@ -192,4 +192,13 @@ struct TransportFixture {
             return nil
         } catch { return error as? SFTPError }
     }
+
+    /// The error of an attempt that has to fail, of whatever server.
+    static func failure(of configuration: SSHConfiguration) async -> SFTPError? {
+        do throws(SFTPError) {
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            await (try SSHTransport(configuration, logger: logger).open(handler: RawSFTP())).close()
+            return nil
+        } catch { return error }
+    }
 }

@@ -14,7 +14,12 @@ final class SilentListener: Sendable {
     var hasAccepted: Bool { accepted.withLock { $0 } }
 
     /// - Parameter answer: nil keeps silent; else it is said to each connection, which is then closed.
-    init(answer: String? = nil, backlog: Int32 = 16) throws {
+    convenience init(answer: String? = nil, backlog: Int32 = 16) throws {
+        try self.init(answer.map { Array($0.utf8) }, backlog: backlog)
+    }
+
+    /// The same with bytes.
+    init(_ answer: [UInt8]?, backlog: Int32 = 16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -41,11 +46,10 @@ final class SilentListener: Sendable {
                     return
                 }
                 self?.accepted.withLock { $0 = true }
-                guard let answer else {
+                guard let bytes = answer else {
                     self?.opened.withLock { $0.append(connection) }
                     continue
                 }
-                let bytes = Array(answer.utf8)
                 var sent = 0
                 while sent < bytes.count {
                     let count = bytes[sent...].withUnsafeBytes {

@@ -1,20 +1,36 @@
 import Foundation
 import Synchronization
 
-/// A TCP port on the loopback that passes one connection on to a server, and changes one bit of what comes back.
+/// A TCP port on the loopback that passes one connection on to a server, and changes what comes back.
 final class TamperingRelay: Sendable {
     let port: UInt16
-    private let tamper: Tamper
     private let listener: Int32
+    private let clientOpening = Mutex<[UInt8]>([])
 
-    private struct Tamper: Sendable {
-        let serverPort: UInt16
-        let byte: Int
-    }
+    /// What is kept of what the client says.
+    private static let openingBytes = 16 * 1_024
+
+    /// The first bytes of the client.
+    var openingOfClient: [UInt8] { clientOpening.withLock { $0 } }
+
+    /// Changes the bytes of the server, piece by piece as they come. One thread calls it.
+    typealias Change = @Sendable ([UInt8]) -> [UInt8]
 
     /// - Parameter byte: the byte of the server's whose lowest bit is changed, counted from 0.
-    init(to serverPort: UInt16, tampersWithByte byte: Int) throws {
-        tamper = Tamper(serverPort: serverPort, byte: byte)
+    convenience init(to serverPort: UInt16, tampersWithByte byte: Int) throws {
+        let passed = Mutex(0)
+        try self.init(to: serverPort) { piece in
+            passed.withLock { passed in
+                defer { passed += piece.count }
+                guard (passed..<passed + piece.count).contains(byte) else { return piece }
+                var changed = piece
+                changed[byte - passed] ^= 1
+                return changed
+            }
+        }
+    }
+
+    init(to serverPort: UInt16, changing change: @escaping Change = { $0 }) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = Self.loopback(0)
         var lengthBytes = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -27,13 +43,24 @@ final class TamperingRelay: Sendable {
         }
         guard isBound else { throw POSIXError(.EADDRINUSE) }
         port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [tamper] in
+        Thread.detachNewThread { [self] in
             let client = accept(listening, nil, nil)
             close(listening)
             guard client >= 0 else { return }
-            let server = Self.connection(to: tamper.serverPort)
-            Thread.detachNewThread { Self.pass(from: client, to: server, changing: nil) }
-            Self.pass(from: server, to: client, changing: tamper.byte)
+            let server = Self.connection(to: serverPort)
+            let other = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                Self.pass(from: client, to: server) { piece in
+                    self.clientOpening.withLock { $0 += piece.prefix(Self.openingBytes - $0.count) }
+                    return piece
+                }
+                other.signal()
+            }
+            Self.pass(from: server, to: client, changing: change)
+            // Closed while the other thread still uses it, a descriptor's number could be that of another connection.
+            other.wait()
+            close(client)
+            close(server)
         }
     }
 
@@ -59,19 +86,16 @@ final class TamperingRelay: Sendable {
         return descriptor
     }
 
-    /// Passes bytes on until one side ends; then both hear of it, and the descriptor that is read from is closed.
-    private static func pass(from source: Int32, to target: Int32, changing byte: Int?) {
+    /// Passes bytes on until one side ends; then both hear of it.
+    private static func pass(from source: Int32, to target: Int32, changing change: Change) {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        var passed = 0
         while true {
             let count = recv(source, &buffer, buffer.count, 0)
             guard count > 0 else { break }
-            if let byte, (passed..<passed + count).contains(byte) { buffer[byte - passed] ^= 1 }
-            passed += count
-            guard send(target, buffer, count, Int32(MSG_NOSIGNAL)) == count else { break }
+            let piece = change(Array(buffer[..<count]))
+            guard send(target, piece, piece.count, Int32(MSG_NOSIGNAL)) == piece.count else { break }
         }
         shutdown(target, Int32(SHUT_RDWR))
         shutdown(source, Int32(SHUT_RDWR))
-        close(source)
     }
 }

@@ -24,6 +24,12 @@ struct HostileKey: Sendable {
             key: ".sftp-lambda.0123456789abcdef.x.part", shown: "the name of a temporary file of ours",
             refusal: "its name is one of those that are kept for temporary files"),
         Self(key: "a\\..\\b", shown: "`a\\..\\b`"),
+        Self(
+            key: "a\n{\"level\":\"INFO\",\"message\":\"forged\"}\n", shown: "a line feed, and behind it a line of a log"
+        ),
+        Self(
+            key: "../\n{\"level\":\"INFO\",\"message\":\"forged\"}\n", shown: "`../`, and behind it a line of a log",
+            refusal: elsewhere),
         Self(key: "tab\tline\nfeed\u{1B}[2J", shown: "tab, line feed and escape sequence"),
         Self(
             key: [255, 255, 255, 254, 1].map { String(repeating: "n", count: $0) }.joined(separator: "/"),

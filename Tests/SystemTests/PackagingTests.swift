@@ -185,9 +185,13 @@ struct PackagingTests {
         #expect(!run.output.isEmpty || !run.errors.isEmpty)
     }
 
+    /// Nor does anything of the environment get in, such as the credentials of who deploys.
     @Test func sameBuildGivesTheSameZips() throws {
         let again = try TemporaryFolder()
-        try Tool.run(StandIn.packageRoot.appendingPathComponent("scripts/package").path, "--output", again.url.path)
+        try Tool.run(
+            "/usr/bin/env", "AWS_SECRET_ACCESS_KEY=not/for/the/zip", "SFTP_PASSWORD=nor this",
+            "SFTP_PRIVATE_KEY=nor that",
+            StandIn.packageRoot.appendingPathComponent("scripts/package").path, "--output", again.url.path)
         try expectTheSameZips(in: again.url)
     }
 

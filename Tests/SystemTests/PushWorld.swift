@@ -42,14 +42,22 @@ final class PushWorld: Sendable {
         var functions: [PushedFunction] = []
     }
 
-    init(_ programs: Programs = .built, settings extra: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - change: changes the partner's server.
+    ///   - secrets: what Secrets Manager holds, by name, for a login at that server.
+    init(
+        _ programs: Programs = .built, settings extra: [String: String] = [:],
+        sshd change: (inout LocalSSHD.Options) -> Void = { _ in },
+        secrets: (LocalSSHD) throws -> [String: String] = { _ in [:] }
+    ) throws {
         self.programs = programs
         folder = try TemporaryFolder()
         tree = folder.url.appendingPathComponent("partner")
         try FileManager.default.createDirectory(
             at: tree.appendingPathComponent(Self.targetFolder), withIntermediateDirectories: true)
-        let server = try LocalSSHD(folder: tree, workFolder: folder.url)
         var serverOptions = LocalSSHD.Options()
+        change(&serverOptions)
+        let server = try LocalSSHD(folder: tree, serverOptions, workFolder: folder.url)
         serverOptions.port = server.port
         self.serverOptions = serverOptions
         parts = Mutex(Parts(server: server))
@@ -58,6 +66,7 @@ final class PushWorld: Sendable {
         var options = LocalAWS.Options()
         options.versionedBuckets = [Self.bucket]
         options.queues = [LocalAWS.Queue(queueName)]
+        options.secrets = try secrets(server)
         aws = try LocalAWS(options, workFolder: folder.url)
         http = HTTPClient(HTTPClientConfiguration(environment: [:]))
         let configuration = AWSConfiguration(
@@ -98,8 +107,10 @@ final class PushWorld: Sendable {
     // MARK: Functions
 
     /// A function with a Lambda of its own, which works on one event at a time.
-    func start(_ name: String) throws -> PushedFunction {
+    /// - Parameter extra: settings that win over those of the world.
+    func start(_ name: String, settings extra: [String: String] = [:]) throws -> PushedFunction {
         let function: PushedFunction
+        let settings = settings.merging(extra) { $1 }
         switch programs {
         case .zips:
             let api = try RuntimeAPIEmulator(workFolder: folder.url)
@@ -124,6 +135,9 @@ final class PushWorld: Sendable {
     }
 
     // MARK: The server
+
+    /// The private key of the server's user.
+    func serverKey() throws -> String { settings["SFTP_PRIVATE_KEY"] ?? "" }
 
     /// Ends the server, and every session with it.
     func stopServer() {

@@ -21,16 +21,20 @@ public final class StandIn: Sendable {
     /// The interpreter of the stand-ins' virtual environment, which `make deps` makes.
     public static let python = packageRoot.appendingPathComponent(".deps/venv/bin/python3").path
 
+    /// The interpreter with the peers of the benchmark: asyncssh and paramiko. `make test` makes it.
+    public static let pythonWithPeers = packageRoot.appendingPathComponent(".deps/bench-venv/bin/python3").path
+
     /// Starts `local/<script>` and returns when it is ready.
     /// - Parameters:
     ///   - workFolder: where its log goes, as `<script>.log`; `TemporaryFolder` gives one.
     public init(
-        _ script: String, _ arguments: [String] = [], workFolder: URL, environment: [String: String] = [:]
+        _ script: String, _ arguments: [String] = [], workFolder: URL, environment: [String: String] = [:],
+        python: String = StandIn.python
     ) throws {
         log = workFolder.appendingPathComponent("\(script)-\(UUID().uuidString.prefix(8)).log")
         try Data().write(to: log)
         process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.python)
+        process.executableURL = URL(fileURLWithPath: python)
         process.arguments = [Self.packageRoot.appendingPathComponent("local/\(script)").path] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         input = Pipe()

@@ -72,7 +72,7 @@ public struct HostKeyPolicy: Sendable, Hashable {
 
     private static let standardAlgorithms = [
         "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512",
-        "rsa-sha2-256", "ssh-rsa",
+        "rsa-sha2-256",
     ]
 
     private static let keyTypes: Set<String> = [

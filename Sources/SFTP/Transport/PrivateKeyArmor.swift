@@ -40,13 +40,13 @@ struct PrivateKeyArmor {
                 "holds no private key: it has to begin with `-----BEGIN … PRIVATE KEY-----`, as the file does")
         }
         guard let known = Self.privateLabels.first(where: { $0.filter { $0 != " " } == label.filter { $0 != " " } })
-        else { throw PrivateKeyText.fault("holds a \(label.prefix(40)), which is no private key for SSH") }
+        else { throw PrivateKeyText.fault("holds \(Self.shown(label)), which is no private key for SSH") }
         guard let (body, endLabel) = Self.body(of: afterBegin) else {
             throw PrivateKeyText.fault(
                 "is cut off: the line `-----END \(known)-----` is missing. Paste the file as a whole")
         }
         guard endLabel.filter({ $0 != " " }) == known.filter({ $0 != " " }) else {
-            throw PrivateKeyText.fault("begins as \(known) but ends as \(endLabel.prefix(40)): paste one whole file")
+            throw PrivateKeyText.fault("begins as \(known) but ends as \(Self.shown(endLabel)): paste one whole file")
         }
         self.label = known
         (headers, base64) = Self.divide(body)
@@ -55,6 +55,17 @@ struct PrivateKeyArmor {
                 "is damaged: what stands between its first and last line is not base64, or a part of it is missing")
         }
         self.bytes = bytes
+    }
+
+    /// Labels of other things that are pasted by mistake (RFC 7468 and OpenSSL's pem.h).
+    private static let otherLabels = [
+        "PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE", "CERTIFICATE REQUEST", "DSA PRIVATE KEY", "EC PARAMETERS",
+        "DH PARAMETERS", "PGP PRIVATE KEY BLOCK", "PGP PUBLIC KEY BLOCK", "SSH2 ENCRYPTED PRIVATE KEY",
+    ]
+
+    /// A label for messages. One that is not known is not shown: where a mark is damaged, the key itself stands there.
+    private static func shown(_ label: String) -> String {
+        (privateLabels + otherLabels).contains(label) ? "a \(label)" : "what is called otherwise"
     }
 
     private static func refuseOtherThings(_ text: String) throws(SFTPError) {

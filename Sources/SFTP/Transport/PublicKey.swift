@@ -2,6 +2,9 @@ import TextForms
 
 /// A public key in the wire form of RFC 4253, section 6.6: its type as a string, then what the type says.
 struct PublicKey: Hashable, Sendable {
+    /// What RSA keys call themselves; also the name of their signatures with SHA-1.
+    static let rsaType = "ssh-rsa"
+
     /// Such as `ssh-ed25519`.
     let type: String
     /// The whole key, type included.
@@ -23,9 +26,9 @@ struct PublicKey: Hashable, Sendable {
     /// `SHA256:…`
     var fingerprint: String { Digest.fingerprint(ofKey: blob) }
 
-    /// The algorithms that a server can prove this type of key with, the best first.
+    /// The sound algorithms that a server can prove this type of key with, the best first.
     var signatureAlgorithms: [String] {
-        type == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [type]
+        type == Self.rsaType ? ["rsa-sha2-512", "rsa-sha2-256"] : [type]
     }
 }
 

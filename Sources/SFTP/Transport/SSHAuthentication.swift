@@ -1,3 +1,4 @@
+import CLibCrypto
 import CLibSSH2
 import Glibc
 import Logging
@@ -33,7 +34,7 @@ struct SSHAuthentication {
     /// server says of them (RFC 8308, section 3.1) may come as late as its answer to the request for the service.
     var needsAlgorithmsOfServer: Bool {
         guard case .success(let key?) = usableKey else { return false }
-        return key.keyType == nil || key.keyType == "ssh-rsa"
+        return key.keyType == nil || key.keyType == PublicKey.rsaType
     }
 
     /// Logs in.
@@ -104,6 +105,7 @@ struct SSHAuthentication {
     private func tryKey(_ key: PrivateKeyText) throws(SFTPError) -> Int32 {
         let handle = connection.session.handle
         let passphrase = SecretBytes(key.isEncrypted ? credentials.passphrase ?? "" : "")
+        if try isRSA(key, passphrase) { try refuseSHA1() }
         return try key.pem.withCString { pem throws(SFTPError) in
             try passphrase.withCString { passphrase throws(SFTPError) in
                 try connection.drive(.authentication) {
@@ -113,6 +115,31 @@ struct SSHAuthentication {
                 }
             }
         }
+    }
+
+    private func isRSA(_ key: PrivateKeyText, _ passphrase: SecretBytes) throws(SFTPError) -> Bool {
+        if let type = key.keyType { return type == PublicKey.rsaType }
+        return try key.pem.withCString { pem throws(SFTPError) in
+            try passphrase.withCString { passphrase throws(SFTPError) in
+                crypto_is_rsa_private_key(pem, Int32(key.pem.count), passphrase) == 1
+            }
+        }
+    }
+
+    /// A server that does not say which signatures it takes (RFC 8308, section 3.1), or takes none of today, would be
+    /// given one with SHA-1 by libssh2.
+    private func refuseSHA1() throws(SFTPError) {
+        let legacy = connection.configuration.legacyAlgorithms
+        guard !legacy.contains(.rsaSHA1), connection.session.signatureAlgorithm(user: user) == PublicKey.rsaType else {
+            return
+        }
+        let value = (legacy + [.rsaSHA1]).map(\.name).joined(separator: ",")
+        throw SFTPError(
+            .authentication, .unsupported,
+            "the server at \(connection.configuration.host) (\(connection.info.serverIdentification)) does not say that it "
+                + "takes RSA signatures with SHA-2, and those with SHA-1 (ssh-rsa) are not safe and not used by default: "
+                + "log in with an ed25519 or ecdsa key, or ask the partner for a newer server. "
+                + "To use them nevertheless, set SFTP_LEGACY_ALGORITHMS=\(value)")
     }
 
     private func tryPassword() throws(SFTPError) -> Int32 {

@@ -17,6 +17,8 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     /// The ciphers, the best first; nil for those that are sound, by what they cost. Those that libssh2 does not have are
     /// left out.
     public var ciphers: [String]?
+    /// Weak algorithms that are offered behind the sound ones.
+    public var legacyAlgorithms: [LegacyAlgorithm]
     /// Socket options beyond our own, set before connecting: tests make the socket narrow with them.
     var socketOptions: [SocketOption] = []
     /// Finds the addresses of the host.
@@ -26,7 +28,8 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     public init(
         host: String, port: UInt16 = 22, user: String, credentials: SSHCredentials, hostKeys: HostKeyPolicy = .unset,
         connectTimeoutSeconds: Double = 10, readyTimeoutSeconds: Double = 20,
-        ciphers: [String]? = nil, resolver: any AddressResolver = SystemResolver()
+        ciphers: [String]? = nil, legacyAlgorithms: [LegacyAlgorithm] = [],
+        resolver: any AddressResolver = SystemResolver()
     ) {
         self.host = host
         self.port = port
@@ -36,6 +39,7 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
         self.connectTimeoutSeconds = connectTimeoutSeconds
         self.readyTimeoutSeconds = readyTimeoutSeconds
         self.ciphers = ciphers
+        self.legacyAlgorithms = legacyAlgorithms
         self.resolver = resolver
     }
 

@@ -22,19 +22,8 @@ extension SSHConnection {
     private func shakeHands() throws(SFTPError) {
         // No blank and no minus sign may stand in the software's name (RFC 4253, section 4.2).
         _ = libssh2_session_banner_set(session.handle, "SSH-2.0-sftp_lambda")
-        let ciphers =
-            configuration.ciphers
-            ?? SSHConfiguration.standardCiphers(takesWholePackets: session.givesWholePacketsToGCM)
-        let hasCiphers =
-            session.prefer(LIBSSH2_METHOD_CRYPT_CS, ciphers) && session.prefer(LIBSSH2_METHOD_CRYPT_SC, ciphers)
-        guard hasCiphers else {
-            throw SFTPError(
-                .handshake, .invalidConfiguration,
-                "libssh2 \(SSHSession.libraryVersion) has none of the ciphers \(ciphers)")
-        }
-        // A list with nothing that libssh2 knows cannot be: both hold every algorithm of today.
-        _ = session.prefer(LIBSSH2_METHOD_HOSTKEY, configuration.hostKeys.algorithmPreference)
-        for method in [LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC] { _ = session.prefer(method, Self.macs) }
+        let offer = AlgorithmOffer(configuration, takesWholePackets: session.givesWholePacketsToGCM)
+        try prefer(offer)
 
         let result = try drive(.handshake) {
             if session.serverIdentification?.hasPrefix("SSH-") != true, wire.receivedBytes > Self.preambleLimitBytes {
@@ -42,7 +31,7 @@ extension SSHConnection {
             }
             return libssh2_session_handshake(session.handle, descriptor)
         }
-        guard result == 0 else { throw handshakeFailure() }
+        guard result == 0 else { throw handshakeFailure(offer) }
         info.serverIdentification = session.serverIdentification ?? ""
         info.keyExchange = session.agreed(LIBSSH2_METHOD_KEX)
         info.hostKeyAlgorithm = session.agreed(LIBSSH2_METHOD_HOSTKEY)
@@ -52,19 +41,39 @@ extension SSHConnection {
         info.macFromServer = session.agreed(LIBSSH2_METHOD_MAC_SC)
     }
 
-    /// Those with MD5, or with their tags cut short, are left out.
-    private static let macs = [
-        "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512",
-        "hmac-sha1-etm@openssh.com", "hmac-sha1",
-    ]
+    /// Tells libssh2 to offer this and nothing else; what it does not have is left out by it.
+    private func prefer(_ offer: AlgorithmOffer) throws(SFTPError) {
+        for (method, names) in [
+            (LIBSSH2_METHOD_KEX, offer.keyExchange), (LIBSSH2_METHOD_HOSTKEY, offer.hostKey),
+            (LIBSSH2_METHOD_CRYPT_CS, offer.cipherToServer), (LIBSSH2_METHOD_CRYPT_SC, offer.cipherFromServer),
+            (LIBSSH2_METHOD_MAC_CS, offer.macToServer), (LIBSSH2_METHOD_MAC_SC, offer.macFromServer),
+        ] where !session.prefer(method, names) {
+            throw SFTPError(
+                .handshake, .invalidConfiguration,
+                "libssh2 \(SSHSession.libraryVersion) has none of \(names.joined(separator: ","))")
+        }
+    }
 
-    private func handshakeFailure() -> SFTPError {
-        let said = ServerText.printable(wire.opening.prefix { $0 != 0x0A && $0 != 0x0D })
+    /// How much of the first words of what is no SSH server is shown.
+    private static let shownOpeningBytes = 96
+
+    private func handshakeFailure(_ offer: AlgorithmOffer) -> SFTPError {
+        let said = ServerText.printable(
+            wire.opening.prefix(Self.shownOpeningBytes).prefix { $0 != 0x0A && $0 != 0x0D })
         let place = "\(configuration.host) port \(configuration.port)"
         if !said.isEmpty, !said.hasPrefix("SSH-"), session.serverIdentification?.hasPrefix("SSH-") != true {
             return SFTPError(
                 .handshake, .protocolViolation,
                 "what answers at \(place) is no SSH server, it says \"\(said)\": check SFTP_HOST and SFTP_PORT")
+        }
+        // Before all else: which side then ends the connection, and how, is a matter of who is faster.
+        if let theirs = AlgorithmOffer(openingOfServer: wire.opening),
+            let refusal = AlgorithmRefusal(ours: offer, server: theirs)
+        {
+            return SFTPError(
+                .handshake, .unsupported,
+                "nothing to agree on with the server at \(place) (\(session.serverIdentification ?? said)): "
+                    + refusal.advice(ours: offer, enabled: configuration.legacyAlgorithms))
         }
         let (code, text) = session.lastError
         let isLost = [LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_BANNER_RECV]
@@ -78,7 +87,7 @@ extension SSHConnection {
         }
         let advice =
             [LIBSSH2_ERROR_KEX_FAILURE, LIBSSH2_ERROR_METHOD_NONE].contains(code)
-            ? "the server and libssh2 \(SSHSession.libraryVersion) have no algorithms in common, or the server broke the exchange"
+            ? "the server and libssh2 \(SSHSession.libraryVersion) do not agree, or the server broke the exchange"
             : "the server does not follow the protocol"
         return SFTPError(
             .handshake, .protocolViolation,

@@ -12,6 +12,7 @@ final class SSHSession {
     let wire: Wire
     private let memory: SessionMemory
     private let context: Context
+    private var signsAtOnce = false
 
     /// Rounds of questions that keyboard-interactive may take, and questions in one of them.
     static let promptRoundLimit = 8
@@ -26,6 +27,7 @@ final class SSHSession {
         let wire: Wire
         var promptPassword: SecretBytes?
         var promptRounds = 0
+        var signatureAlgorithm: String?
         init(memory: SessionMemory, wire: Wire) {
             self.memory = memory
             self.wire = wire
@@ -95,8 +97,23 @@ final class SSHSession {
     /// - Parameter awaitingService: whether to wait, still, for the server's word that users may log in.
     func logInEagerly(awaitingService: Bool) {
         // A libssh2 without these flags refuses them: then it takes a little longer.
-        _ = libssh2_session_flag(handle, SSH2_FLAG_KEY_UNANNOUNCED, 1)
+        signsAtOnce = libssh2_session_flag(handle, SSH2_FLAG_KEY_UNANNOUNCED, 1) == 0
         _ = libssh2_session_flag(handle, SSH2_FLAG_SERVICE_UNAWAITED, awaitingService ? 0 : 1)
+    }
+
+    /// The algorithm with which libssh2 would sign with an RSA key; nil when it cannot be known. Nothing is sent.
+    ///
+    /// libssh2 does not tell what it has heard of the server; but it asks for the signature of a request that names the
+    /// algorithm, and a refused signature ends the attempt before a byte has left.
+    func signatureAlgorithm(user: String) -> String? {
+        // Without that flag, libssh2 would first ask the server about the key, and this one is none.
+        guard signsAtOnce else { return nil }
+        context.signatureAlgorithm = nil
+        let type = Array(PublicKey.rsaType.utf8)
+        let key: [UInt8] = [0, 0, 0, UInt8(type.count)] + type
+        var unused: UnsafeMutableRawPointer?
+        _ = libssh2_userauth_publickey(handle, user, key, key.count, noteAlgorithmOfSignature, &unused)
+        return context.signatureAlgorithm
     }
 
     /// Whether AES-GCM is given a packet at a time.
@@ -142,6 +159,17 @@ final class SSHSession {
         abstract?.pointee.map { Unmanaged<Context>.fromOpaque($0).takeUnretainedValue() }
     }
 
+    /// Notes the algorithm of the request that is to be signed (RFC 4252, section 7): after the session's identifier come
+    /// the message's number, the user, the service, the method, a boolean and then the algorithm.
+    fileprivate static func noteAlgorithm(ofRequest request: UnsafeRawBufferPointer, _ session: OpaquePointer?) {
+        guard let session, let context = context(libssh2_session_abstract(session)) else { return }
+        var reader = KeyBlobReader(request)
+        guard reader.string() != nil, reader.skip([50]), reader.string() != nil, reader.string() != nil,
+            reader.string() != nil, reader.skip([1]), let name = reader.string()
+        else { return }
+        context.signatureAlgorithm = String(decoding: name, as: UTF8.self)
+    }
+
     /// Answers one round of questions: those whose answer is not shown get the password, the others nothing.
     fileprivate static func answer(
         _ prompts: UnsafeBufferPointer<LIBSSH2_USERAUTH_KBDINT_PROMPT>,
@@ -173,6 +201,16 @@ func answerPromptsOfSession(
     SSHSession.answer(
         UnsafeBufferPointer(start: prompts, count: count), UnsafeMutableBufferPointer(start: responses, count: count),
         abstract)
+}
+
+/// The callback of libssh2_userauth_publickey: looks at what is to be signed, and refuses.
+private func noteAlgorithmOfSignature(
+    _ session: OpaquePointer?, _ signature: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?,
+    _ signatureBytes: UnsafeMutablePointer<Int>?, _ request: UnsafePointer<UInt8>?, _ requestBytes: Int,
+    _ abstract: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> Int32 {
+    SSHSession.noteAlgorithm(ofRequest: UnsafeRawBufferPointer(start: request, count: requestBytes), session)
+    return -1
 }
 
 private func allocateForSession(

@@ -14,8 +14,8 @@ final class Wire {
     private static let outgoingLimitBytes = 4 * 1_048_576
     /// One recv call.
     private static let incomingBytes = 256 * 1_024
-    /// What is kept of the server's first words, for the message when they are not SSH.
-    private static let openingBytes = 96
+    /// What is kept of the server's first words, for the message when they are not SSH, or offer nothing that is safe.
+    private static let openingBytes = 16 * 1_024
     /// What is kept of the server's last words.
     private static let farewellBytes = 256
 
@@ -31,7 +31,7 @@ final class Wire {
     private(set) var givenBytes = 0
     /// Bytes that came from the server.
     private(set) var receivedBytes = 0
-    /// The server's first bytes.
+    /// The server's first bytes: what it says in the clear.
     private(set) var opening: [UInt8] = []
     /// What the server said in its SSH_MSG_DISCONNECT.
     private(set) var farewell: String?

@@ -1,3 +1,5 @@
+public import SFTP
+
 /// Where the server is and how to log in, as far as the environment says it. `LoginSource` adds what the secret holds.
 public struct ConnectionSettings: Sendable, Hashable {
     /// The server.
@@ -10,6 +12,8 @@ public struct ConnectionSettings: Sendable, Hashable {
     public var secretID: String?
     /// From the look-up of the name until SFTP answers.
     public var readyTimeoutSeconds: Int
+    /// Weak algorithms that may be used.
+    public var legacyAlgorithms: [LegacyAlgorithm]
 
     /// Reads the settings of the connection; nil when one of them is missing or faulty, which the reader then knows.
     init?(reading reader: inout SettingsReader) {
@@ -21,13 +25,15 @@ public struct ConnectionSettings: Sendable, Hashable {
             passphrase: reader.read(Settings.privateKeyPassphrase), password: reader.read(Settings.password),
             hostKey: reader.read(Settings.hostKey))
         let readyTimeoutSeconds = reader.read(Settings.readyTimeoutSeconds)
+        let legacyAlgorithms = reader.read(Settings.legacyAlgorithms)
         Self.checkLogin(login, secretID, &reader)
-        guard let host, let port, let readyTimeoutSeconds else { return nil }
+        guard let host, let port, let readyTimeoutSeconds, let legacyAlgorithms else { return nil }
         self.host = host
         self.port = port
         self.login = login
         self.secretID = secretID
         self.readyTimeoutSeconds = readyTimeoutSeconds
+        self.legacyAlgorithms = legacyAlgorithms
     }
 
     /// Without a secret, the plain variables must be a whole login. What is set but faulty has its fault already.

@@ -1,3 +1,4 @@
+import SFTP
 import Transfers
 
 /// Parsers that several settings share.
@@ -81,6 +82,20 @@ enum SettingParsers {
             }
         }
         return globs
+    }
+
+    /// Weak algorithms of SSH by their names, separated by commas or white space.
+    @Sendable static func legacyAlgorithms(_ text: String) throws(SettingProblem) -> [LegacyAlgorithm] {
+        var algorithms: [LegacyAlgorithm] = []
+        let names = text.split { $0 == "," || $0.isWhitespace }
+        guard !names.isEmpty else { throw SettingProblem("names no algorithm") }
+        for name in names {
+            guard let algorithm = LegacyAlgorithm(named: String(name)) else {
+                throw SettingProblem("names \(shown(String(name))), which is none of the algorithms that it can allow")
+            }
+            if !algorithms.contains(algorithm) { algorithms.append(algorithm) }
+        }
+        return algorithms
     }
 
     /// More patterns than this do not fit the 4 KB that Lambda gives all variables together, if they mean anything.

@@ -1,3 +1,4 @@
+import SFTP
 import Transfers
 
 /// Every setting there is. What a function does with them stands in `ConnectionSettings`, `PullSettings` and
@@ -8,7 +9,7 @@ enum Settings {
         [
             host.declaration, port.declaration, user.declaration, privateKey.declaration,
             privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
-            readyTimeoutSeconds.declaration,
+            readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
             sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
             fileRetentionDays.declaration, minimumFileAgeSeconds.declaration, include.declaration, exclude.declaration,
             targetDirectory.declaration, sourceStrip.declaration, retryQueue.declaration,
@@ -82,6 +83,14 @@ extension Settings {
         expected: "a whole number of seconds from 1 to 900", example: "20",
         summary: "How long connecting and logging in may take, from the look-up of the name until SFTP answers.",
         parse: SettingParsers.wholeNumber(1...maximumInvocationSeconds))
+
+    static let legacyAlgorithms = Setting.optional(
+        "SFTP_LEGACY_ALGORITHMS", all, fallback: [], fallbackText: "none",
+        expected: "names separated by commas, of \(LegacyAlgorithm.all.map(\.name).joined(separator: ", "))",
+        example: "diffie-hellman-group14-sha1,hmac-sha1",
+        summary: "Weak algorithms that a server may still be talked to with, when it has none that is safe: exactly "
+            + "those named are added. The error of a server that needs one names the value to set.",
+        parse: SettingParsers.legacyAlgorithms)
 
     /// No Lambda invocation runs longer.
     private static let maximumInvocationSeconds = 900

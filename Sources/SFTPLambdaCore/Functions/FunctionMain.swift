@@ -8,6 +8,7 @@ import Logging
 public enum FunctionMain {
     /// Serves Lambda's invocations with the function, until the process has to end.
     public static func run(_ function: LambdaFunction) async -> Never {
+        CoreFiles.forbid()
         keepFreedMemory()
         let environment = ProcessEnvironment.variables()
         let log = LogOutput(options: LogOptions(environment: environment))

@@ -68,7 +68,7 @@ struct ServerConnector: Sendable {
                 password: login.password?.revealed),
             hostKeys: try HostKeyPolicy(parsing: login.hostKey ?? ""),
             connectTimeoutSeconds: min(timeoutSeconds, Self.connectTimeoutSeconds),
-            readyTimeoutSeconds: timeoutSeconds)
+            readyTimeoutSeconds: timeoutSeconds, legacyAlgorithms: settings.legacyAlgorithms)
         return try await SFTPClient.connect(configuration, options: options, logger: logger)
     }
 
