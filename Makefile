@@ -55,6 +55,10 @@ test: bench-deps ## Build, package and run all tests but the long ones (under 15
 test-long: bench-deps ## Run all tests, the long ones included
 	@SFTP_LAMBDA_LONG_TESTS=1 scripts/test
 
+.PHONY: sanitize
+sanitize: bench-deps ## Run tests of the parsers and clients under the address sanitizer, and the C code under that for undefined behaviour
+	@scripts/sanitize
+
 .PHONY: package
 package: libraries ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
 	@scripts/package

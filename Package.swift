@@ -80,6 +80,13 @@ let package = Package(
             name: "SFTPLambdaCoreTests",
             dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "JSON", "SFTP", "TestKit", logging],
             swiftSettings: strict),
+        // What reads bytes of others, with what must be true of it whatever the bytes are. It shares a file with TestKit.
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["SFTP", "AWS", "JSON", "TextForms", "Transfers", "SFTPLambdaCore"],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets", "TestKit"], exclude: ["Found"], swiftSettings: strict),
         .testTarget(
             name: "SystemTests", dependencies: ["AWS", "HTTP", "Transfers", "TestKit", "pull", "push", "pushRetry"],
             swiftSettings: strict),
