@@ -48,7 +48,14 @@ public final class InMemoryRetryQueue: RetryQueue {
 
     private let clock: ManualClock
     private let tap: PortTap
-    private let state: Mutex<State>
+    private let shared: Shared
+
+    /// The queue itself, which several clients can share.
+    private final class Shared: Sendable {
+        let state: Mutex<State>
+
+        init(_ behaviour: Behaviour) { state = Mutex(State(behaviour: behaviour)) }
+    }
 
     private static let maximumReceived = 10
     private static let maximumWaitSeconds = 20
@@ -58,23 +65,32 @@ public final class InMemoryRetryQueue: RetryQueue {
     public init(clock: ManualClock = ManualClock(), behaviour: Behaviour = Behaviour(), tap: PortTap = PortTap()) {
         self.clock = clock
         self.tap = tap
-        state = Mutex(State(behaviour: behaviour))
+        shared = Shared(behaviour)
     }
+
+    private init(sharing other: InMemoryRetryQueue, tap: PortTap) {
+        clock = other.clock
+        shared = other.shared
+        self.tap = tap
+    }
+
+    /// Another client of the same queue, with a tap of its own.
+    public func client(tap: PortTap) -> InMemoryRetryQueue { InMemoryRetryQueue(sharing: self, tap: tap) }
 
     // MARK: What the test sees and does
 
     /// All messages that are there, hidden or not, in the order they came.
-    public var messages: [Message] { state.withLock { $0.messages } }
+    public var messages: [Message] { shared.state.withLock { $0.messages } }
     /// What was received too often.
-    public var deadLetters: [Message] { state.withLock { $0.deadLetters } }
+    public var deadLetters: [Message] { shared.state.withLock { $0.deadLetters } }
     /// How often each operation was called, by its name without `queue.`.
-    public var operations: [String: Int] { state.withLock { $0.operations } }
+    public var operations: [String: Int] { shared.state.withLock { $0.operations } }
     /// How often a message could not be hidden: it was not held any more, or for longer than the queue permits.
-    public var refusedHides: Int { state.withLock { $0.refusedHides } }
+    public var refusedHides: Int { shared.state.withLock { $0.refusedHides } }
     /// Messages that are hidden now.
     public var hiddenCount: Int {
         let now = clock.uptimeSeconds
-        return state.withLock { $0.messages.count { $0.hiddenUntilUptimeSeconds > now } }
+        return shared.state.withLock { $0.messages.count { $0.hiddenUntilUptimeSeconds > now } }
     }
 
     /// Puts a message there as somebody else does.
@@ -82,11 +98,11 @@ public final class InMemoryRetryQueue: RetryQueue {
     public func plant(_ body: String) -> String { add(body, []) }
 
     /// Changes what the queue does.
-    public func behave(_ change: (inout Behaviour) -> Void) { state.withLock { change(&$0.behaviour) } }
+    public func behave(_ change: (inout Behaviour) -> Void) { shared.state.withLock { change(&$0.behaviour) } }
 
     /// Shows a hidden message again before its time, as SQS does now and then. Who holds it can still delete it.
     public func showAgain(_ id: String) {
-        state.withLock { state in
+        shared.state.withLock { state in
             for index in state.messages.indices where state.messages[index].id == id {
                 state.messages[index].hiddenUntilUptimeSeconds = -.infinity
             }
@@ -100,7 +116,7 @@ public final class InMemoryRetryQueue: RetryQueue {
         count("count")
         try await step(.before, "count", "").get()
         let now = clock.uptimeSeconds
-        let found = state.withLock { state in
+        let found = shared.state.withLock { state in
             state.behaviour.saysWaitingCount ?? state.messages.count { $0.hiddenUntilUptimeSeconds <= now }
         }
         try await step(.after, "count", "").get()
@@ -113,7 +129,7 @@ public final class InMemoryRetryQueue: RetryQueue {
             let size = message.attributes.reduce(message.body.utf8.count) { sum, attribute in
                 sum + attribute.name.utf8.count + attribute.dataType.rawValue.utf8.count + attribute.value.utf8.count
             }
-            let behaviour = state.withLock { $0.behaviour }
+            let behaviour = shared.state.withLock { $0.behaviour }
             guard size <= behaviour.maximumMessageBytes, !message.body.isEmpty else {
                 throw QueueFailure(.rejected, "send: a message of \(size) bytes")
             }
@@ -141,7 +157,7 @@ public final class InMemoryRetryQueue: RetryQueue {
     /// See `RetryQueue`. An older receipt than the last one does nothing, and that is no failure.
     public func delete(_ messages: [QueuedMessage]) async -> [Int: QueueFailure] {
         await each("delete", messages, \.id) { message throws(QueueFailure) in
-            state.withLock { state in state.messages.removeAll { $0.receipts.last == message.receipt } }
+            shared.state.withLock { state in state.messages.removeAll { $0.receipts.last == message.receipt } }
         }
     }
 
@@ -149,7 +165,7 @@ public final class InMemoryRetryQueue: RetryQueue {
     public func hide(_ messages: [QueuedMessage], forSeconds seconds: Int) async -> [Int: QueueFailure] {
         await each("hide", messages, \.id) { message throws(QueueFailure) in
             let now = clock.uptimeSeconds
-            let isDone = state.withLock { state in
+            let isDone = shared.state.withLock { state in
                 guard
                     let index = state.messages.firstIndex(where: {
                         $0.receipts.last == message.receipt && $0.hiddenUntilUptimeSeconds > now
@@ -161,7 +177,7 @@ public final class InMemoryRetryQueue: RetryQueue {
                 state.messages[index].hiddenUntilUptimeSeconds = seconds == 0 ? -.infinity : now + Double(seconds)
                 return true
             }
-            if !isDone { state.withLock { $0.refusedHides += 1 } }
+            if !isDone { shared.state.withLock { $0.refusedHides += 1 } }
             guard isDone else { throw QueueFailure(.rejected, "hide \(message.id): not in flight, or for too long") }
         }
     }
@@ -170,7 +186,7 @@ public final class InMemoryRetryQueue: RetryQueue {
 
     @discardableResult
     private func add(_ body: String, _ attributes: [RetryMessage.Attribute]) -> String {
-        state.withLock { state in
+        shared.state.withLock { state in
             defer { state.nextNumber += 1 }
             state.messages.append(Message(id: "m\(state.nextNumber)", body: body, attributes: attributes))
             return "m\(state.nextNumber)"
@@ -180,7 +196,7 @@ public final class InMemoryRetryQueue: RetryQueue {
     private func take(_ maximumCount: Int, _ hiddenSeconds: Int) -> [QueuedMessage] {
         let now = clock.uptimeSeconds
         let most = min(max(maximumCount, 1), Self.maximumReceived)
-        return state.withLock { state in
+        return shared.state.withLock { state in
             if let maximum = state.behaviour.maximumReceives {
                 let isSpent = { (message: Message) in
                     message.receiveCount >= maximum && message.hiddenUntilUptimeSeconds <= now
@@ -206,7 +222,7 @@ public final class InMemoryRetryQueue: RetryQueue {
         }
     }
 
-    private func count(_ operation: String) { state.withLock { $0.operations[operation, default: 0] += 1 } }
+    private func count(_ operation: String) { shared.state.withLock { $0.operations[operation, default: 0] += 1 } }
 
     private func each<Item>(
         _ operation: String, _ items: [Item], _ path: (Item) -> String, _ body: (Item) throws(QueueFailure) -> Void

@@ -146,6 +146,15 @@ final class CallBox: Sendable {
     func set(_ call: PortTap.Call) { self.call.withLock { $0 = call } }
 }
 
+/// Remembers the calls of a run.
+final class CallList: Sendable {
+    private let calls = Mutex<[PortTap.Call]>([])
+
+    var all: [PortTap.Call] { calls.withLock { $0 } }
+
+    func add(_ call: PortTap.Call) { calls.withLock { $0.append(call) } }
+}
+
 /// What happened, line by line, for the test that fails.
 final class StepLog: Sendable {
     private let lines = Mutex<[String]>([])

@@ -74,21 +74,23 @@ final class PushWorld: Sendable {
     // MARK: Whole functions
 
     /// A push function.
-    func flow(isReachable: Bool = true, tap: PortTap = PortTap()) -> PushFlow {
+    /// - Parameter queueTap: of its client of the queue; nil: that of the world.
+    func flow(isReachable: Bool = true, tap: PortTap = PortTap(), queueTap: PortTap? = nil) -> PushFlow {
         PushFlow(
-            plan: plan, objects: objects(tap), connect: connect(isReachable, tap), queue: queue, clock: clock,
-            observer: observer)
+            plan: plan, objects: objects(tap), connect: connect(isReachable, tap),
+            queue: queueTap.map { queue.client(tap: $0) } ?? queue, clock: clock, observer: observer)
     }
 
     /// A pushRetry function.
     /// - Parameter reachableTimes: so many connections the server takes, all functions of this world together.
     func retryFlow(
-        isReachable: Bool = true, reachableTimes: Int = .max, tap: PortTap = PortTap(),
+        isReachable: Bool = true, reachableTimes: Int = .max, tap: PortTap = PortTap(), queueTap: PortTap? = nil,
         deadlineUptimeSeconds: Double? = nil
     ) -> RetryFlow {
         RetryFlow(
-            plan: plan, objects: objects(tap), connect: connect(isReachable, tap, times: reachableTimes), queue: queue,
-            clock: clock, observer: observer, deadlineUptimeSeconds: deadlineUptimeSeconds)
+            plan: plan, objects: objects(tap), connect: connect(isReachable, tap, times: reachableTimes),
+            queue: queueTap.map { queue.client(tap: $0) } ?? queue, clock: clock, observer: observer,
+            deadlineUptimeSeconds: deadlineUptimeSeconds)
     }
 
     /// Changes what the bucket does from now on.
@@ -107,6 +109,11 @@ final class PushWorld: Sendable {
                 return count
             }
             guard isReachable, number <= times else { throw RemoteFailure(.connectionLost, "connect: refused") }
+            switch await tap.pass(.before, "remote.connect", "") {
+            case .proceed, .failStore, .failQueue: break
+            case .failRemote(let reason): throw RemoteFailure(reason, "connect: failed by the test")
+            case .fail, .disconnect, .crash: throw RemoteFailure(.connectionLost, "connect: failed by the test")
+            }
             return InMemoryDestination(tree, behaviour: behaviour.server, tap: tap)
         }
     }
