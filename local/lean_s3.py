@@ -9,7 +9,8 @@ signatures: local/aws.py does. --object BUCKET/KEY=PATH is an object from the st
 gigabytes cost no memory.
 
 Contract: see Tests/TestKit/StandIn.swift. Ready line: {"endpoint": …}. Counters: GET /_counters. All objects with their
-sizes, hashes and metadata: GET /_objects. All uploads that were begun and not ended: GET /_uploads.
+sizes, hashes and metadata: GET /_objects. All uploads that were begun and not ended: GET /_uploads. How many these are, and
+the bodies on the queues: GET /_state. POST /_show shows every hidden message again, POST /_reset forgets everything.
 """
 
 import argparse
@@ -39,8 +40,9 @@ PIECE_BYTES = 256 * 1024
 class Store:
     """The objects, and the uploads under way."""
 
-    def __init__(self, keep_bodies):
+    def __init__(self, keep_bodies, longest_wait_seconds=20):
         self.keep_bodies = keep_bodies
+        self.longest_wait_seconds = longest_wait_seconds
         self.objects = {}
         self.uploads = {}
         self.queues = Queues()
@@ -78,6 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self.body = None
         self.outgoing = memoryview(b"")
         self.is_paused = False
+        self.is_last = False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -127,11 +130,13 @@ class Connection(asyncio.BufferedProtocol):
     def finish(self):
         method, target, headers = self.request
         body, self.request, self.body = self.body, None, None
+        self.is_last = headers.get("connection", "").lower() == "close"
         self.store.counters["requests"] += 1
         self.store.counters["bytes"] += body.length
         if headers.get("x-amz-target", "").startswith("AmazonSQS."):
             endpoint = f"http://{headers['host']}"
             *answer, wait_seconds = self.store.queues.answer(endpoint, headers["x-amz-target"], body.joined())
+            wait_seconds = min(wait_seconds, self.store.longest_wait_seconds)
             if wait_seconds:
                 asyncio.get_running_loop().call_later(wait_seconds, self.reply, method, *answer)
             else:
@@ -166,12 +171,16 @@ class Connection(asyncio.BufferedProtocol):
         if method != "HEAD":
             self.outgoing = memoryview(content)
             self.send()
+        elif self.is_last:
+            self.transport.close()
 
     def send(self):
         """Writes what is left of the answer, as fast as the other side takes it."""
         while self.outgoing and not self.is_paused:
             piece, self.outgoing = self.outgoing[:PIECE_BYTES], self.outgoing[PIECE_BYTES:]
             self.transport.write(piece)
+        if self.is_last and not self.outgoing:
+            self.transport.close()
 
     def pause_writing(self):
         self.is_paused = True
@@ -200,6 +209,15 @@ def answer_to(store, method, bucket, key, query, headers, body):
         return 200, {"Content-Type": "application/json"}, json.dumps(everything(store)).encode()
     if bucket == "_uploads":
         return 200, {"Content-Type": "application/json"}, json.dumps(sorted(store.uploads)).encode()
+    if bucket == "_state":
+        state = {"uploads": len(store.uploads), "messages": store.queues.bodies()}
+        return 200, {"Content-Type": "application/json"}, json.dumps(state).encode()
+    if bucket == "_show" and method == "POST":
+        store.queues.show()
+        return 200, {}, b""
+    if bucket == "_reset" and method == "POST":
+        store.objects, store.uploads, store.queues = {}, {}, Queues()
+        return 200, {}, b""
     if not key:
         return listing(store, bucket, query) if method == "GET" else (200, {}, b"")
     name = (bucket, key)
@@ -346,6 +364,8 @@ def read(store, name, method, requested):
     headers.update(entry["metadata"])
     if "parts" in entry:
         headers["x-lean-parts"] = json.dumps(entry["parts"])
+    elif "x-amz-checksum-mode" in requested and "range" not in requested:
+        headers["x-amz-checksum-sha256"] = base64.b64encode(bytes.fromhex(entry["sha256"])).decode()
     if method == "HEAD" or entry["content"] is None:
         headers["Content-Length"] = str(entry["length"])
         return 200, headers, b""
@@ -378,11 +398,12 @@ async def main():
     parser.add_argument("--keep", action="store_true", help="keep the bytes of objects, so that GET returns them")
     parser.add_argument("--object", action="append", default=[], metavar="BUCKET/KEY=PATH", help="an object that is there")
     parser.add_argument("--address", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--longest-wait", type=float, default=20, help="seconds that a receive may wait at most")
     options = parser.parse_args()
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     loop = asyncio.get_running_loop()
-    store = Store(options.keep)
+    store = Store(options.keep, options.longest_wait)
     for place, _, path in (text.partition("=") for text in options.object):
         bucket, _, key = place.partition("/")
         store.objects[(bucket, key)] = of_file(path)

@@ -74,6 +74,16 @@ class Queues:
         wait_seconds = order.get("WaitTimeSeconds", 0) if is_empty else 0
         return 200, headers, json.dumps(result).encode(), wait_seconds
 
+    def bodies(self):
+        """Those of all messages, hidden ones included."""
+        return [message.body for queue in self.queues.values() for message in queue.values()]
+
+    def show(self):
+        """Ends every visibility timeout."""
+        for queue in self.queues.values():
+            for message in queue.values():
+                message.visible_from = 0.0
+
     def queue(self, endpoint, order):
         return self.queues.setdefault(order["QueueUrl"].rpartition("/")[2], {})
 
