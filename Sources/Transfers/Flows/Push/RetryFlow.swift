@@ -74,8 +74,8 @@ public struct RetryFlow: Sendable {
 
     /// What is left on the server is looked for where a connection is there for it.
     private func sweep(_ ledger: PushLedger) async {
-        guard hasTime, !(await together.server.isGivenUp), let (destination, _) = try? await together.server.destination()
-        else { return }
+        // Without a connection it is left to a later run.
+        guard hasTime, let (destination, _) = try? await together.server.destination() else { return }
         await leftovers.run(on: destination, ledger) { hasTime }
     }
 
