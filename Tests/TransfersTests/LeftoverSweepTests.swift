@@ -51,12 +51,15 @@ struct LeftoverSweepTests {
         ]
         for name in others { put(RemotePath("/in/\(name)"), daysOld: 400, in: world) }
         put(RemotePath("/in/\(old)"), daysOld: 6, in: world)
-        world.tree.makeDirectory(RemotePath("/in/.sftp-lambda.00000000000000bb.directory.part"))
-        world.tree.makeLink(RemotePath("/in/.sftp-lambda.00000000000000cc.link.part"), to: "/in/report.csv")
+        let directory: RemotePath = "/in/.sftp-lambda.00000000000000bb.directory.part"
+        let link: RemotePath = "/in/.sftp-lambda.00000000000000cc.link.part"
+        world.tree.makeDirectory(directory)
+        world.tree.makeLink(link, to: "/in/report.csv")
+        for path in [directory, link] { world.tree.setModified(path, world.clock.now + -400 * Self.day) }
         let before = world.tree.files(below: "/in").count
         _ = await world.retryFlow().run()
         #expect(world.tree.files(below: "/in").count == before + 1)
-        #expect(world.tree.exists(RemotePath("/in/.sftp-lambda.00000000000000cc.link.part")))
+        #expect(world.tree.exists(link) && world.tree.exists(directory))
         #expect(world.observer.warnings.isEmpty)
     }
 
@@ -70,15 +73,28 @@ struct LeftoverSweepTests {
     }
 
     @Test func whatCannotBeListedOrRemovedFailsNothing() async {
-        for refused in ["openDirectory", "next", "removeFile"] {
+        for refused in ["remote.openDirectory", "remote.next", "remote.removeFile"] {
             let world = world()
             put(RemotePath("/in/\(old)"), daysOld: 8, in: world)
-            let tap = PortTap { $0.operation.hasSuffix(refused) && $0.moment == .before ? .fail : .proceed }
+            let tap = PortTap { $0.operation == refused && $0.moment == .before ? .fail : .proceed }
             let summary = await world.retryFlow(tap: tap).run()
             #expect(summary.delivered == 1 && summary.failed == 0, "\(refused)")
             #expect(world.tree.exists(RemotePath("/in/\(old)")), "\(refused)")
             #expect(world.queue.messages.isEmpty)
         }
+    }
+
+    @Test func whatIsFoundWhenTheTimeIsUpStays() async {
+        let world = world()
+        put(RemotePath("/in/\(old)"), daysOld: 8, in: world)
+        put(RemotePath("/in/sub/\(old)"), daysOld: 8, in: world)
+        let deadline = world.clock.uptimeSeconds + 100
+        let tap = PortTap { call in
+            if call.operation == "remote.openDirectory", call.moment == .after { world.clock.advance(seconds: 96) }
+            return .proceed
+        }
+        _ = await world.retryFlow(tap: tap, deadlineUptimeSeconds: deadline).run()
+        #expect(world.tree.exists(RemotePath("/in/\(old)")) && world.tree.exists(RemotePath("/in/sub/\(old)")))
     }
 
     @Test func withoutTimeNothingIsLookedFor() async {
