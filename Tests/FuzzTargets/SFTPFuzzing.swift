@@ -105,7 +105,7 @@ enum SFTPFuzzing {
             try must(isOfOneLine(error.message), "the error is not of one line: \(error.message)")
             return
         }
-        let names = policy.algorithmPreference
+        let names = policy.algorithmPreference()
         try must(Set(names).count == names.count, "algorithms twice: \(names)")
         try must(!names.contains("ssh-rsa"), "a weak algorithm: \(names)")
         for key in policy.keys {

@@ -107,6 +107,22 @@ import Transfers
         #expect(!world.words().contains { $0.hasPrefix("REMOVE") })
     }
 
+    /// Whoever went on behind what is no longer there would put a file full of zeros in place.
+    @Test func fileThatIsCutOffWhenItIsOpenedIsNotGoneOnWith() async throws {
+        let isCutOff = Mutex(false)
+        let left: RemotePath = "/.sftp-lambda.00000000000000bb.file.part"
+        let world = try await World { request in
+            if request.words.hasPrefix("OPEN") { isCutOff.withLock { $0 = true } }
+            guard request.type == PacketType.lstat, isCutOff.withLock({ $0 }) else { return nil }
+            return Self.attributes(sizeBytes: 0, request)
+        }
+        world.put(left, bytes)
+        #expect(try await world.destination.resumeFile(left, as: Self.temporary, from: 500) == nil)
+        #expect(world.content(Self.temporary) == nil && world.content(left) == nil)
+        let words = world.words()
+        #expect(words.contains("CLOSE") && !words.contains { $0.hasPrefix("WRITE") })
+    }
+
     // MARK: The ladder
 
     @Test(arguments: [false, true])

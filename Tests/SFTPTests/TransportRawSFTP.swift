@@ -33,6 +33,8 @@ final class RawSFTP: ChannelHandler {
 
     // MARK: The transport's side
 
+    func sent() {}
+
     func fillOutput(_ output: inout [UInt8], limitBytes: Int) {
         state.withLock { state in
             let count = min(state.pending.count, max(0, limitBytes - output.count))

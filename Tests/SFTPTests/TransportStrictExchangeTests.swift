@@ -34,7 +34,8 @@ import Testing
     }
 
     /// That the packet itself does no harm where neither side is strict, so that the test above means something.
-    @Test func serverThatIsNotStrictGetsAway() async throws {
+    @Test(arguments: Place.allCases)
+    func serverThatIsNotStrictGetsAway(place: Place) async throws {
         var fixture = try TransportFixture.shared()
         let server = try StandIn(
             "old_ssh_server.py",
@@ -45,7 +46,7 @@ import Testing
         defer { server.stop() }
         fixture.configuration.port = try #require(UInt16(server.ready["port"] ?? ""))
         fixture.configuration.hostKeys = try HostKeyPolicy(parsing: try #require(server.ready["hostKey"]))
-        let failure = try await slipIn(at: .afterKeyExchangeInit, fixture, announcesStrictness: false)
+        let failure = try await slipIn(at: place, fixture, announcesStrictness: false)
         #expect(failure == nil)
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 /// A directory that holds more than one invocation can take.
 @Suite(.serialized, .timeLimit(.minutes(30))) struct LongDirectoryTests {
-    private static let filesCount = TestLength.isLong ? 100_000 : 2_000
+    private static let filesCount = TestLength.isLong ? 100_000 : 3_000
     private static let timeoutSeconds = TestLength.isLong ? 20.0 : 1.0
     private static let mostInvocations = 100
     /// The smallest function has 128 MB.

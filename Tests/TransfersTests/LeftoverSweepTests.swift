@@ -6,8 +6,14 @@ import Testing
 /// Temporary files that killed pushes leave go when they are old, and nothing else does.
 struct LeftoverSweepTests {
     private static let day: Int64 = 24 * 3600
-    private let old = ".sftp-lambda.00000000000000aa.file.part"
     private let content = Array("content".utf8)
+
+    /// The name of a file that was begun then.
+    private func name(daysOld: Int64, in world: PushWorld) -> String {
+        let bits = TemporaryName.bits(at: world.clock.now + -daysOld * Self.day, random: 0xAA)
+        guard let target = RemoteName(bytes: Array("file".utf8)) else { return "" }
+        return String(decoding: TemporaryName.name(for: target, randomBits: bits).bytes, as: UTF8.self)
+    }
 
     /// A world in which one object waits, in a directory of its own.
     private func world() -> PushWorld {
@@ -30,6 +36,7 @@ struct LeftoverSweepTests {
 
     @Test func oldOnesGoFromTheTargetDirectoryAndFromThatOfTheObject() async {
         let world = world()
+        let old = name(daysOld: 8, in: world)
         for directory in ["/in", "/in/sub", "/in/other"] {
             put(RemotePath("\(directory)/\(old)"), daysOld: 8, in: world)
         }
@@ -50,9 +57,12 @@ struct LeftoverSweepTests {
             ".sftp-lambda.part", "report.csv",
         ]
         for name in others { put(RemotePath("/in/\(name)"), daysOld: 400, in: world) }
-        put(RemotePath("/in/\(old)"), daysOld: 6, in: world)
-        let directory: RemotePath = "/in/.sftp-lambda.00000000000000bb.directory.part"
-        let link: RemotePath = "/in/.sftp-lambda.00000000000000cc.link.part"
+        // Its own time may be that of the object, which says nothing of when it was written.
+        put(RemotePath("/in/\(name(daysOld: 6, in: world))"), daysOld: 3000, in: world)
+        // Somebody has gone on with it.
+        put(RemotePath("/in/\(name(daysOld: 9, in: world))"), daysOld: 6, in: world)
+        let directory = RemotePath("/in/\(name(daysOld: 10, in: world))")
+        let link = RemotePath("/in/\(name(daysOld: 11, in: world))")
         world.tree.makeDirectory(directory)
         world.tree.makeLink(link, to: "/in/report.csv")
         for path in [directory, link] { world.tree.setModified(path, world.clock.now + -400 * Self.day) }
@@ -65,6 +75,7 @@ struct LeftoverSweepTests {
 
     @Test func emptyQueueLooksForNothing() async {
         let world = PushWorld()
+        let old = name(daysOld: 8, in: world)
         world.tree.makeDirectory("/in")
         put(RemotePath("/in/\(old)"), daysOld: 30, in: world)
         _ = await world.retryFlow().run()
@@ -75,6 +86,7 @@ struct LeftoverSweepTests {
     @Test func whatCannotBeListedOrRemovedFailsNothing() async {
         for refused in ["remote.openDirectory", "remote.next", "remote.removeFile"] {
             let world = world()
+            let old = name(daysOld: 8, in: world)
             put(RemotePath("/in/\(old)"), daysOld: 8, in: world)
             let tap = PortTap { $0.operation == refused && $0.moment == .before ? .fail : .proceed }
             let summary = await world.retryFlow(tap: tap).run()
@@ -86,6 +98,7 @@ struct LeftoverSweepTests {
 
     @Test func whatIsFoundWhenTheTimeIsUpStays() async {
         let world = world()
+        let old = name(daysOld: 8, in: world)
         put(RemotePath("/in/\(old)"), daysOld: 8, in: world)
         put(RemotePath("/in/sub/\(old)"), daysOld: 8, in: world)
         let deadline = world.clock.uptimeSeconds + 100
@@ -99,6 +112,7 @@ struct LeftoverSweepTests {
 
     @Test func withoutTimeNothingIsLookedFor() async {
         let world = world()
+        let old = name(daysOld: 8, in: world)
         put(RemotePath("/in/\(old)"), daysOld: 8, in: world)
         let deadline = world.clock.uptimeSeconds + 100
         // The object is delivered, and then hardly any time is left.

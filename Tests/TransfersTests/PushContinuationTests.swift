@@ -243,16 +243,19 @@ import Testing
                     name: name, etag: etag, destinationSHA256: "d",
                     position: ContentPosition(offsetBytes: mebibytes << 20, digest: "s")))
         }
-        #expect(try file(3).counted(after: nil) == nil, "so little is not worth it")
-        #expect(try file(4).counted(after: nil)?.fruitlessAttempts == 0)
+        #expect(try file(3).counted(after: nil, hasGoneOn: true) == nil, "so little is not worth it")
+        #expect(try file(4).counted(after: nil, hasGoneOn: true)?.fruitlessAttempts == 0)
         var last = try file(10)
         for attempt in 1...4 {
-            let next = try file(10).counted(after: last)
+            let next = try file(10).counted(after: last, hasGoneOn: true)
             last = try #require(next)
             #expect(last.fruitlessAttempts == attempt)
         }
-        #expect(try file(10).counted(after: last) == nil, "then it is sent from its beginning")
-        #expect(try file(11).counted(after: last)?.fruitlessAttempts == 0, "progress begins the count anew")
+        #expect(try file(10).counted(after: last, hasGoneOn: true) == nil, "then it is sent from its beginning")
+        let further = try file(11).counted(after: last, hasGoneOn: true)
+        #expect(further?.fruitlessAttempts == 0, "progress begins the count anew")
+        let anew = try file(20).counted(after: try file(10), hasGoneOn: false)
+        #expect(anew?.fruitlessAttempts == 1, "who began anew has gone no further, however far that is")
     }
 
     /// What is in flight at the end of a run is no failure: a message that says how far it came takes its place.

@@ -152,6 +152,12 @@ import Testing
         #expect(TemporaryName.isOurs(temporary))
         #expect(TemporaryName.name(for: try name("a b.csv"), randomBits: 0xAC) != temporary)
         #expect(TemporaryName.isOurs(TemporaryName.name(for: try name("x"), randomBits: .max)))
+        let now = UnixTime(seconds: 1_800_000_000)
+        let timed = TemporaryName.name(for: try name("x"), randomBits: TemporaryName.bits(at: now, random: .max))
+        #expect(TemporaryName.began(timed) == now)
+        #expect(TemporaryName.began(try name("x")) == nil)
+        let (same, other) = (try name("x"), try name("y"))
+        #expect(TemporaryName.isOurs(timed, for: same) && !TemporaryName.isOurs(timed, for: other))
     }
 
     @Test(arguments: ["x", "ü", "€", "😀", "a😀", "ab😀", "abc😀", "\u{301}"])

@@ -60,7 +60,7 @@ struct RequestEngine: Sendable {
     var writeQueue = FIFO<FlightID>()
     var readWindow: ByteWindow
     var writeWindow: ByteWindow
-    /// When something last arrived, or the first request went out after a time with none outstanding.
+    /// When something last arrived or left, or the first request went out after a time with none outstanding.
     var lastProgress: ContinuousClock.Instant
     private var lastFlight: FlightID = 0
     private var startWaiter: StartContinuation?

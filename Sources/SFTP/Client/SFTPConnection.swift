@@ -112,6 +112,11 @@ final class SFTPConnection: ChannelHandler {
         state.withLock { $0.engine.fill(&output, limitBytes: limitBytes, now: now) }
     }
 
+    func sent() {
+        let now = now()
+        state.withLock { $0.engine.lastProgress = now }
+    }
+
     func receive(_ bytes: UnsafeRawBufferPointer) throws(SFTPError) {
         let now = now()
         state.withLock { $0.engine.lastProgress = now }

@@ -18,7 +18,7 @@ extension AlgorithmOffer {
         let ciphers =
             configuration.ciphers ?? SSHConfiguration.standardCiphers(takesWholePackets: takesWholePackets)
         keyExchange = Self.soundKeyExchange + legacy(.keyExchange)
-        hostKey = configuration.hostKeys.algorithmPreference + legacy(.hostKey)
+        hostKey = configuration.hostKeys.algorithmPreference(legacy: legacy(.hostKey))
         cipherToServer = ciphers + legacy(.cipher)
         cipherFromServer = cipherToServer
         macToServer = Self.soundMACs + legacy(.mac)
@@ -128,7 +128,8 @@ struct AlgorithmRefusal {
     }
 
     private static func bringsItsOwnMAC(_ cipher: String?) -> Bool {
-        cipher?.hasSuffix("-gcm@openssh.com") == true || cipher?.hasPrefix("chacha20-poly1305") == true
+        // libssh2 still asks for one with chacha20-poly1305.
+        cipher?.hasSuffix("-gcm@openssh.com") == true
     }
 
     /// More names than this are not shown.

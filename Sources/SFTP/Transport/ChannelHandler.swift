@@ -5,6 +5,10 @@ protocol ChannelHandler: AnyObject, Sendable {
     /// Bytes once appended are sent unchanged. Called before each write; appending nothing is fine.
     func fillOutput(_ output: inout [UInt8], limitBytes: Int)
 
+    /// Says that bytes were taken on their way. A server that takes what it is sent is not silent, even where it needs
+    /// long for a request; how much it can take without an answer is bounded by the windows.
+    func sent()
+
     /// Takes bytes that arrived, in order. The pointer is good during the call only.
     /// - Throws: when the bytes break the protocol; the transport then closes the connection with that error.
     func receive(_ bytes: UnsafeRawBufferPointer) throws(SFTPError)

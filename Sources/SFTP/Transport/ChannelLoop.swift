@@ -30,6 +30,7 @@ struct ChannelLoop {
                     return SFTPError(.operation, .cancelled, "the connection was closed by this side")
                 }
                 var hasMoved = try connection.write(from: handler, to: channel, .operation)
+                if hasMoved { handler.sent() }
                 if wire.flush() { hasMoved = true }
                 if wire.fetch() { hasMoved = true }
                 let givenBytes = wire.givenBytes

@@ -64,11 +64,16 @@ public struct HostKeyPolicy: Sendable, Hashable {
     /// The order in which to ask the server for its host keys: those that are expected first, so that a server with
     /// several shows the one we know. The others follow, so that a server that has changed its key is told apart
     /// from one that cannot be talked to.
-    var algorithmPreference: [String] {
-        let expected = keys.flatMap(\.signatureAlgorithms)
+    /// - Parameter legacy: what is switched on besides. Behind an expected key's own algorithms, if it is one of them:
+    ///   else a server that has a second key would show that.
+    func algorithmPreference(legacy: [String] = []) -> [String] {
+        let expected = keys.flatMap { key in key.signatureAlgorithms + legacy.filter { $0 == key.type } }
         var seen: Set<String> = []
-        return (expected + Self.standardAlgorithms).filter { seen.insert($0).inserted }
+        return (expected + Self.standardAlgorithms + legacy).filter { seen.insert($0).inserted }
     }
+
+    /// Whether an RSA key is expected.
+    var expectsRSA: Bool { keys.contains { $0.type == PublicKey.rsaType } }
 
     private static let standardAlgorithms = [
         "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512",

@@ -122,8 +122,20 @@ extension SSHConnection {
                 .hostKey, .hostKeyMismatch,
                 "the server at \(configuration.host) shows the host key \(shown), but SFTP_HOST_KEY expects "
                     + "\(policy.expectedFingerprints.joined(separator: " or ")). No credential was sent. Ask the partner "
-                    + "whether the key was changed; if so, set SFTP_HOST_KEY=\(key.line)")
+                    + "whether the key was changed; if so, set SFTP_HOST_KEY=\(key.line)" + adviceOnRSA(policy))
         }
+    }
+
+    /// A server of old proves an RSA key with SHA-1 alone, and then shows another key of its own.
+    private func adviceOnRSA(_ policy: HostKeyPolicy) -> String {
+        let legacy = configuration.legacyAlgorithms
+        guard policy.expectsRSA, !legacy.contains(.rsaSHA1),
+            let theirs = AlgorithmOffer(openingOfServer: wire.opening),
+            theirs.hostKey.contains(PublicKey.rsaType), !theirs.hostKey.contains(where: { $0.hasPrefix("rsa-sha2-") })
+        else { return "" }
+        let value = (legacy + [.rsaSHA1]).map(\.name).joined(separator: ",")
+        return ". Or the server has the expected RSA key too, and can prove it only with SHA-1, which is not safe and "
+            + "not used by default: to use it nevertheless, set SFTP_LEGACY_ALGORITHMS=\(value)"
     }
 
     // MARK: Channel

@@ -86,20 +86,12 @@ final class SFTPDestination: RemoteDestination {
     func resumeFile(
         _ path: RemotePath, as newPath: RemotePath, from offsetBytes: UInt64
     ) async throws(RemoteFailure) -> (any RemoteFileWriter)? {
-        guard
-            let taken = try await unlessRefused({ () throws(RemoteFailure) in
-                try await files.moveWithoutReplacing(path, to: newPath)
-                return try await files.attributes(of: newPath)
-            })
-        else {
+        let move: Void? = try await unlessRefused { () throws(RemoteFailure) in
+            try await files.moveWithoutReplacing(path, to: newPath)
+        }
+        guard move != nil else {
             // Where it cannot be renamed, nobody has taken it over either.
             _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(path) }
-            return nil
-        }
-        guard let taken, taken.kind == .file || taken.kind == .unknown, let sizeBytes = taken.version.sizeBytes,
-            sizeBytes >= offsetBytes
-        else {
-            _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(newPath) }
             return nil
         }
         let writer = try await unlessRefused { () throws(RemoteFailure) in
@@ -110,10 +102,17 @@ final class SFTPDestination: RemoteDestination {
                 throw RemoteFailure(error)
             }
         }
-        if writer == nil {
-            _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(newPath) }
-        }
-        return writer
+        // Only now: there are servers that cut a file off whenever it is opened for writing.
+        if let writer, try await isFile(newPath, ofAtLeast: offsetBytes) { return writer }
+        await writer?.close()
+        _ = try await unlessRefused { () throws(RemoteFailure) in try await files.removeFile(newPath) }
+        return nil
+    }
+
+    private func isFile(_ path: RemotePath, ofAtLeast sizeBytes: UInt64) async throws(RemoteFailure) -> Bool {
+        let seen = try await unlessRefused { () throws(RemoteFailure) in try await files.attributes(of: path) }
+        guard let seen = seen ?? nil, seen.kind == .file || seen.kind == .unknown else { return false }
+        return (seen.version.sizeBytes ?? 0) >= sizeBytes
     }
 
     /// What the operation gives; nil when the server refuses it.
@@ -241,11 +240,12 @@ final class SFTPDestination: RemoteDestination {
         return true
     }
 
-    /// A name of the same length and kind for a moment: of `TemporaryName`, this is the first of the random digits.
+    /// A name of the same length and kind for a moment: of `TemporaryName`, this is the first of the random digits, behind
+    /// those of the time.
     private static func otherName(_ path: RemotePath) -> [UInt8] {
         var bytes = path.bytes
         let start = (bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
-        let position = min(start + 13, bytes.count - 1)
+        let position = min(start + 21, bytes.count - 1)
         bytes[position] = bytes[position] == UInt8(ascii: "0") ? UInt8(ascii: "1") : UInt8(ascii: "0")
         return bytes
     }

@@ -9,7 +9,7 @@ final class SFTPFileWriter: RemoteFileWriter {
     /// How many batches may be unconfirmed. With one more than the client's window of 2 MiB holds, there is always
     /// something to send; more would only wait in memory.
     static let maximumBatches = 5
-    /// Pieces are copied together up to this size, that of a WRITE. Larger ones are sent as they are.
+    /// Pieces are copied together up to this size. Larger ones are sent as they are.
     private static let gatheredPieceBytes = 32 << 10
 
     private let client: SFTPClient

@@ -55,6 +55,8 @@ struct ServerConnector: Sendable {
 
     private static func mayBeRotated(_ error: SFTPError) -> Bool {
         error.reason == .authenticationRejected || error.reason == .hostKeyMismatch
+            // A key of a kind that the server cannot be given a sound signature of.
+            || error.step == .authentication && error.reason == .unsupported
     }
 
     private func connect(

@@ -15,6 +15,9 @@ actor Checkpoints {
     private let ledger: PullLedger
     /// The keys of those that are there; nil before the listing.
     private var present: Set<ObjectKey>?
+    /// Whether checkpoints are of use: not where they may not be listed, or uploads not be gone on with. Then a file has
+    /// to come in one run, and fails by name where it does not.
+    private(set) var areOfUse = true
 
     /// How many are listed.
     private static let maximumListed = 4000
@@ -40,7 +43,7 @@ actor Checkpoints {
         _ place: Checkpoint.Place, _ version: FileVersion
     ) async throws(StoreFailure) -> (upload: any ObjectUpload, storedCount: Int)? {
         guard try await listed().contains(place.key) else { return nil }
-        guard let bytes = try await store.note(place.key, maximumBytes: Checkpoint.maximumBytes) else {
+        guard let bytes = try await content(of: place.key) else {
             present?.remove(place.key)
             return nil
         }
@@ -56,6 +59,16 @@ actor Checkpoints {
         return nil
     }
 
+    /// What stands there; empty when it is longer than a checkpoint can be, and so none; nil when there is nothing.
+    private func content(of key: ObjectKey) async throws(StoreFailure) -> [UInt8]? {
+        do throws(StoreFailure) {
+            return try await store.note(key, maximumBytes: Checkpoint.maximumBytes)
+        } catch {
+            guard error.reason == .rejected else { throw error }
+            return []
+        }
+    }
+
     /// A role that may not do it, as one of an older deployment, must not keep a file from being taken at all.
     private func resumeUpload(
         _ place: Checkpoint.Place, _ progress: UploadProgress
@@ -64,6 +77,7 @@ actor Checkpoints {
             return try await store.resumeUpload(place.fileKey, progress)
         } catch {
             guard error.reason == .denied else { throw error }
+            areOfUse = false
             ledger.warningOnce(
                 "large files begin anew in each run, since the parts of uploads may not be listed "
                     + "(s3:ListMultipartUploadParts)", because: error.message, path: RemotePath(place.path))
@@ -130,6 +144,7 @@ actor Checkpoints {
                 prefix: plan.keys.prefix + Checkpoint.directory, maximumCount: Self.maximumListed)
         } catch {
             guard error.reason == .denied else { throw error }
+            areOfUse = false
             ledger.warningOnce(
                 "large files begin anew in each run, since checkpoints may not be listed", because: error.message,
                 path: plan.sourceDirectory)
@@ -147,10 +162,13 @@ actor Checkpoints {
     /// Gives up what nobody has gone on with for long, with its upload.
     private func expire(_ key: ObjectKey) async {
         // What cannot be read now is looked at again by the next run.
-        guard let bytes = try? await store.note(key, maximumBytes: Checkpoint.maximumBytes) else { return }
+        guard let bytes = try? await content(of: key) else { return }
         let checkpoint = Checkpoint(parsing: bytes)
         if let checkpoint, checkpoint.origin != plan.origin { return }
-        if let checkpoint { await abandon(checkpoint) }
+        // One that is not at its place was not left by a pull, and may name any upload.
+        if let checkpoint, place(for: RemotePath(checkpoint.path), checkpoint.key)?.key == key {
+            await abandon(checkpoint)
+        }
         await remove(key, of: checkpoint?.path ?? key.text)
     }
 

@@ -29,6 +29,8 @@ struct FileTransfer: Sendable {
         case continues
         /// The time was up before the first part was stored that this run began then.
         case noPart(beganUptimeSeconds: Double)
+        /// Parts of it were stored in the time, and how far that is could not be kept.
+        case notKept
 
         var description: String {
             switch self {
@@ -37,6 +39,9 @@ struct FileTransfer: Sendable {
             case .unusable(let reason): reason
             case .skipped(let exception): exception.rawValue
             case .noTime, .continues, .noPart: "the time is up"
+            case .notKept:
+                "it did not come in the time of this run, and how far it came could not be kept for the next one "
+                    + "(a warning of the log says why): see to that, or give the function a longer timeout"
             }
         }
     }
@@ -103,6 +108,7 @@ struct FileTransfer: Sendable {
         case .remote(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .store(let failure): ledger.failed(candidate.path, failure, startedAt: start)
         case .unusable(let reason): ledger.failed(candidate.path, reason)
+        case .notKept: ledger.failed(candidate.path, "\(fault)")
         case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
         case .noTime: ledger.remaining()
         case .continues: ledger.continues()

@@ -55,6 +55,7 @@ extension FileTransfer {
                 return PartUpload(upload: upload, storedCount: storedCount, place: place, version: version)
             }
             let upload = try await store.beginUpload(source.key, metadata: metadata(of: source, version))
+            if !(await checkpoints.areOfUse) { place = nil }
             return PartUpload(upload: upload, storedCount: 0, place: place, version: version)
         } catch {
             throw .store(error)
@@ -67,6 +68,8 @@ extension FileTransfer {
         var underWayBytes = 0
         var savedBytes: UInt64?
         var savedUptimeSeconds = 0.0
+        /// A checkpoint of this run's progress is there.
+        var isSaved = false
         /// No further part came in time.
         var isOutOfTime = false
 
@@ -153,7 +156,7 @@ extension FileTransfer {
         guard storedBytes > 0, let progress = await upload.upload.progress() else { return }
         run.savedBytes = storedBytes
         run.savedUptimeSeconds = now
-        _ = await checkpoints.keep(place, upload.version, progress)
+        if await checkpoints.keep(place, upload.version, progress) { run.isSaved = true }
     }
 
     private func sendPart(
@@ -180,20 +183,18 @@ extension FileTransfer {
     /// - Returns: what to say of the file.
     private func end(_ upload: PartUpload, _ run: PartRun, because fault: Fault) async -> Fault {
         let isTimeUp = isTimeUp(fault)
-        guard let place = upload.place, isTimeUp || fault.isLostConnection else {
+        guard let place = upload.place, isTimeUp || fault.mayPass else {
             // Another run has completed it, or given it up; or a lifecycle rule has.
             let wasTaken = upload.storedCount > 0 && fault.isGoneFromStore
             await giveUp(upload)
             return wasTaken ? .noTime : fault
         }
-        if run.pace.storedBytes > 0 {
-            var isKept = false
-            if let progress = await upload.upload.progress() {
-                isKept = await checkpoints.keep(place, upload.version, progress)
-            }
-            guard isKept || run.savedBytes != nil || upload.storedCount > 0 else {
+        // Without the first of them parts are nothing that could be gone on with.
+        if run.pace.storedBytes > 0, let progress = await upload.upload.progress() {
+            let isKept = await checkpoints.keep(place, upload.version, progress)
+            guard isKept || run.isSaved || upload.storedCount > 0 else {
                 await giveUp(upload)
-                return fault
+                return isTimeUp ? .notKept : fault
             }
             return isTimeUp ? .continues : fault
         }
@@ -212,14 +213,19 @@ extension FileTransfer {
         case .noTime: true
         case .remote(let failure): failure.reason == .cancelled
         case .store(let failure): ledger.meansTimeIsUp(failure)
-        case .unusable, .skipped, .continues, .noPart: false
+        case .unusable, .skipped, .continues, .noPart, .notKept: false
         }
     }
 }
 
 extension FileTransfer.Fault {
-    fileprivate var isLostConnection: Bool {
-        if case .remote(let failure) = self { failure.reason == .connectionLost } else { false }
+    /// Whether another run may go on: the connection is lost, or the store has been tried enough for now.
+    fileprivate var mayPass: Bool {
+        switch self {
+        case .remote(let failure): failure.reason == .connectionLost
+        case .store(let failure): failure.reason == .unavailable
+        case .unusable, .skipped, .noTime, .continues, .noPart, .notKept: false
+        }
     }
 
     fileprivate var isGoneFromStore: Bool {

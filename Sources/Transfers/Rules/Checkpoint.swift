@@ -29,6 +29,12 @@ struct Checkpoint: Hashable, Sendable {
     private static let maximumIDBytes = 1024
     private static let maximumFieldBytes = 256
 
+    /// Whether a key is one under which a pull keeps a checkpoint, whatever its prefix.
+    static func isKept(under key: ObjectKey) -> Bool {
+        let segments = key.text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        return segments.dropLast().last?.elementsEqual(directory.utf8.dropLast()) == true
+    }
+
     /// Whether it is about this file, as it is now.
     func isOf(_ place: Place, _ version: FileVersion) -> Bool {
         origin == place.origin && path == place.path && key == place.fileKey && sizeBytes == version.sizeBytes

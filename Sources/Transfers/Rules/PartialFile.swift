@@ -32,11 +32,14 @@ public struct PartialFile: Hashable, Sendable {
     }
 
     /// Counts another attempt; nil when it is given up.
-    func counted(after earlier: PartialFile?) -> PartialFile? {
+    /// - Parameter hasGoneOn: whether it went on with what the earlier one had left. One that began anew is fruitless,
+    ///   however far it came: where a server keeps no unfinished files each would come about as far, for ever.
+    func counted(after earlier: PartialFile?, hasGoneOn: Bool) -> PartialFile? {
         var counted = self
-        guard let earlier, position.offsetBytes < earlier.position.offsetBytes + Self.progressBytes else {
+        guard let earlier else { return position.offsetBytes >= Self.minimumBytes ? counted : nil }
+        if hasGoneOn, position.offsetBytes >= earlier.position.offsetBytes + Self.progressBytes {
             counted.fruitlessAttempts = 0
-            return position.offsetBytes >= Self.minimumBytes ? counted : nil
+            return counted
         }
         counted.fruitlessAttempts = earlier.fruitlessAttempts + 1
         return counted.fruitlessAttempts <= Self.maximumFruitlessAttempts ? counted : nil

@@ -15,6 +15,8 @@ public enum PushDecision: Hashable, Sendable {
         case pulled
         /// It is marked for this destination.
         case marked
+        /// It says how far a pull has come with a file (`Checkpoint`), and is nobody else's business.
+        case checkpoint
     }
 
     /// Decides.

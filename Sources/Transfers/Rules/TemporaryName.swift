@@ -2,6 +2,9 @@
 /// an older file in `.done` aside (`FileTransferReplacing.swift`):
 /// `.sftp-lambda.` 16 hexadecimal digits `.` the target's name `.part`.
 ///
+/// The first half of push's digits is the time at which the attempt began, in seconds since 1970: the file's own time is
+/// soon that of the object, which may be years old.
+///
 /// With the dot in front and the other ending the partner's `*.csv` does not take it, and the target's name tells
 /// people what it is. Pull never takes such a file.
 public enum TemporaryName {
@@ -24,6 +27,25 @@ public enum TemporaryName {
             preconditionFailure("a name with something before and behind it is a name")
         }
         return name
+    }
+
+    /// The bits of an attempt that begins now.
+    public static func bits(at now: UnixTime, random: UInt64) -> UInt64 {
+        UInt64(UInt32(truncatingIfNeeded: now.seconds)) << 32 | random & 0xFFFF_FFFF
+    }
+
+    /// When the attempt of that name began; nil when the name is none of ours.
+    static func began(_ name: RemoteName) -> UnixTime? {
+        guard isOurs(name) else { return nil }
+        let digits = name.bytes.dropFirst(prefix.count).prefix(digitsCount / 2)
+        return Int64(String(decoding: digits, as: UTF8.self), radix: 16).map { UnixTime(seconds: $0) }
+    }
+
+    /// Whether a name is one that an attempt to write this target can have.
+    static func isOurs(_ name: RemoteName, for target: RemoteName) -> Bool {
+        let behindDigits = prefix.count + digitsCount
+        return isOurs(name)
+            && name.bytes.dropFirst(behindDigits) == Self.name(for: target, randomBits: 0).bytes.dropFirst(behindDigits)
     }
 
     /// Whether a name is one that `name(for:randomBits:)` makes.

@@ -12,6 +12,7 @@ struct FileDelivery: Sendable {
     let object: any SourceObject
     /// What an earlier push has brought of this version.
     let partial: PartialFile?
+    let clock: any Clock
     let look: Look
 
     /// What came of it.
@@ -67,7 +68,8 @@ struct FileDelivery: Sendable {
     ) async throws(Fault) -> Outcome {
         let temporary: Temporary
         do throws(RemoteFailure) {
-            temporary = try await createTemporary(name, destination)
+            let (path, writer) = try await createTemporary(name, destination)
+            temporary = (path, writer, false)
         } catch {
             // It may be the name that is not allowed. What may pass, such as a full disk, is no reason to write over
             // the older file.
@@ -77,24 +79,29 @@ struct FileDelivery: Sendable {
         return try await writeAndReplace(content, temporary, destination)
     }
 
-    /// A temporary file that is open.
-    private typealias Temporary = (path: RemotePath, writer: any RemoteFileWriter)
+    /// A temporary file that is open, and whether it is the one that an earlier push has left.
+    private typealias Temporary = (path: RemotePath, writer: any RemoteFileWriter, isGoneOnWith: Bool)
+
+    /// A name that no other attempt has.
+    private func temporaryPath(of name: RemoteName) -> RemotePath {
+        target.temporaryPath(of: name, randomBits: TemporaryName.bits(at: clock.now, random: plan.randomBits()))
+    }
 
     /// Takes over what an earlier push has left, under a name of this attempt's own.
     private func resume(
         _ partial: PartialFile, _ name: RemoteName, _ destination: any RemoteDestination, from offsetBytes: UInt64
     ) async throws(Fault) -> Temporary? {
-        let path = target.temporaryPath(of: name, randomBits: plan.randomBits())
+        let path = temporaryPath(of: name)
         let writer = try await onServer { () throws(RemoteFailure) in
             try await destination.resumeFile(target.path(of: partial), as: path, from: offsetBytes)
         }
-        return writer.map { (path, $0) }
+        return writer.map { (path, $0, true) }
     }
 
     private func writeAndReplace(
         _ content: any ObjectContent, _ temporary: Temporary, _ destination: any RemoteDestination
     ) async throws(Fault) -> Outcome {
-        let (path, writer) = temporary
+        let (path, writer, _) = temporary
         let current: (any SourceObject)?
         do throws(Fault) {
             try await copy(content, to: writer)
@@ -106,7 +113,7 @@ struct FileDelivery: Sendable {
             current = try await now.get()
         } catch {
             await writer.close()
-            if let kept = await kept(path, writer, content, because: error) { throw .unfinished(error, kept) }
+            if let kept = await kept(temporary, content, because: error) { throw .unfinished(error, kept) }
             await discard(path, destination)
             if case .store(let failure) = error, failure.meansSuperseded { return .superseded(hasReplaced: false) }
             throw error
@@ -121,15 +128,16 @@ struct FileDelivery: Sendable {
     /// What another push can go on with; nil when it was neither time nor the connection that ended this one, or when it
     /// is not worth it.
     private func kept(
-        _ path: RemotePath, _ writer: any RemoteFileWriter, _ content: any ObjectContent, because fault: Fault
+        _ temporary: Temporary, _ content: any ObjectContent, because fault: Fault
     ) async -> PartialFile? {
+        let (path, writer, isGoneOnWith) = temporary
         let nameStart = (path.bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
         guard fault.mayPass, let name = RemoteName(bytes: Array(path.bytes[nameStart...])),
             let etag = ETag(object.summary.etag), let position = await content.position(upTo: writer.confirmedBytes)
         else { return nil }
         let kept = PartialFile(
             name: name, etag: etag, destinationSHA256: target.destination.sha256, position: position)
-        return kept?.counted(after: partial)
+        return kept?.counted(after: partial, hasGoneOn: isGoneOnWith)
     }
 
     /// Gives the temporary file the target's name.
@@ -173,7 +181,7 @@ struct FileDelivery: Sendable {
         var hasMadeDirectories = false
         var namesLeft = Self.maximumNames
         while true {
-            let path = target.temporaryPath(of: name, randomBits: plan.randomBits())
+            let path = temporaryPath(of: name)
             do {
                 return (path, try await destination.createFile(path))
             } catch {

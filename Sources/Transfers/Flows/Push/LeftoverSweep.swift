@@ -4,8 +4,9 @@ import Synchronization
 /// dead letters. pushRetry does so at the end of a run, over the connection that it has, in SFTP_TARGET_DIR and in the
 /// directories of the objects that it has just pushed.
 ///
-/// A file counts as left when it has a name of ours and nobody has written to it for 7 days. Should a message still
-/// want to go on with it after that, its object is sent from the beginning.
+/// A file counts as left when its name says that it was begun more than 7 days ago, by our own clock, and nobody has
+/// written to it since. Its own time is not enough: it is that of the object from the last byte on. Should a message
+/// still want to go on with it after that, its object is sent from the beginning.
 final class LeftoverSweep: Sendable {
     /// How long after the last byte a temporary file is removed: 7 days, as long as a checkpoint of pull is kept.
     static let maximumAgeSeconds = Checkpoint.maximumAgeSeconds
@@ -44,9 +45,9 @@ final class LeftoverSweep: Sendable {
             // The same goes for one that cannot be listed to its end.
             while entriesLeft > 0, mayGoOn(), let entries = try? await listing.next() {
                 entriesLeft -= entries.count
-                for entry in entries {
-                    guard case .entry(let name, let attributes) = entry, attributes.kind == .file,
-                        TemporaryName.isOurs(name), let modified = attributes.version.modified, modified < limit
+                for case .entry(let name, let attributes) in entries where mayGoOn() {
+                    guard attributes.kind == .file, let began = TemporaryName.began(name), began < limit,
+                        let modified = attributes.version.modified, modified < limit
                     else { continue }
                     await remove(directory.appending(name), on: destination, ledger)
                 }

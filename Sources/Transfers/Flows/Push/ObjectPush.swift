@@ -25,6 +25,7 @@ struct ObjectPush: Sendable {
     func run(_ request: PushRequest) async -> PushOutcome {
         // Whether an older version may stand on the server by this push's own doing, or no whole file.
         var mayHaveReplaced = false
+        if Checkpoint.isKept(under: request.key) { return .skipped(.checkpoint) }
         do throws(PushFailure) {
             let target = try plan.target(for: request.key)
             var partial = target.partial(of: request)
@@ -70,6 +71,7 @@ struct ObjectPush: Sendable {
             partial = nil
             let delivery = FileDelivery(
                 plan: plan, server: server, budget: budget, target: target, object: object, partial: begun,
+                clock: clock,
                 look: { [mayHaveReplaced] () throws(PushFailure) in
                     guard let now = try await look(address), PushDecision.isVersion(sent, of: now.summary),
                         mayHaveReplaced || target.decision(for: request, now.summary) == .send

@@ -76,7 +76,10 @@ struct PushTarget: Sendable {
 
     /// What the request says of a file that was begun here; nil when it says nothing, or means another place.
     func partial(of request: PushRequest) -> PartialFile? {
-        request.events.reversed().compactMap(\.partial).first { $0.destinationSHA256 == destination.sha256 }
+        guard case .file(let name) = path.kind else { return nil }
+        return request.events.reversed().compactMap(\.partial).first {
+            $0.destinationSHA256 == destination.sha256 && TemporaryName.isOurs($0.name, for: name)
+        }
     }
 
     /// Where such a file is.
