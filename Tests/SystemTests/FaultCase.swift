@@ -51,7 +51,6 @@ struct FaultCase: Sendable {
         "pull: the file is replaced after RENAME", "pull: PutObject: done, and the answer is lost",
         "pull: PutObject: 403 AccessDenied", "pull: PutObject: RST in the middle of the body, once",
         "push: RST in the middle of the data", "push: CLOSE is answered with FAILURE",
-        "push: the disk is full (64 KiB, a tmpfs)", "push: the sixth WRITE of a file is over the quota (FAILURE)",
         "push: RENAME is done, and answered with FAILURE", "push: GetObject: RST in the middle of the body, once",
         "push: CopyObject: 200 with an <Error>, once", "push: CopyObject: 403 AccessDenied",
         "push: SendMessageBatch,SendMessage: 403 AccessDenied, while the server refuses a file",
