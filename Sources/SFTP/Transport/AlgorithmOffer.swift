@@ -145,9 +145,8 @@ struct AlgorithmRefusal {
             .map { "\($0.rawValue) \(Self.shown(ours.names($0)))" }.joined(separator: "; ")
         let partner = "ask the partner to offer one that is safe (\(wanted))"
         guard let remedy else { return "it offers \(kinds), and no setting allows that: \(partner)" }
-        let value = (enabled + remedy).map(\.name).joined(separator: ",")
         return "it offers \(kinds), which is not safe and not used by default: \(partner). "
-            + "To use it nevertheless, set SFTP_LEGACY_ALGORITHMS=\(value)"
+            + "To use it nevertheless, set \(LegacyAlgorithm.setting(enabled, with: remedy))"
     }
 
     private static func shown(_ names: [String]) -> String {

@@ -50,6 +50,11 @@ public struct LegacyAlgorithm: Sendable, Hashable, CustomStringConvertible {
         self = found
     }
 
+    /// The setting that switches on more than is switched on already, for messages.
+    static func setting(_ enabled: [LegacyAlgorithm], with more: [LegacyAlgorithm]) -> String {
+        "SFTP_LEGACY_ALGORITHMS=" + (enabled + more).map(\.name).joined(separator: ",")
+    }
+
     /// RSA signatures with SHA-1, of host keys and of ours.
     static let rsaSHA1 = Self(name: "ssh-rsa", kind: .hostKey)
 }

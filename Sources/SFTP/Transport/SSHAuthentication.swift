@@ -133,13 +133,12 @@ struct SSHAuthentication {
         guard !legacy.contains(.rsaSHA1), connection.session.signatureAlgorithm(user: user) == PublicKey.rsaType else {
             return
         }
-        let value = (legacy + [.rsaSHA1]).map(\.name).joined(separator: ",")
         throw SFTPError(
             .authentication, .unsupported,
             "the server at \(connection.configuration.host) (\(connection.info.serverIdentification)) does not say that it "
                 + "takes RSA signatures with SHA-2, and those with SHA-1 (ssh-rsa) are not safe and not used by default: "
                 + "log in with an ed25519 or ecdsa key, or ask the partner for a newer server. "
-                + "To use them nevertheless, set SFTP_LEGACY_ALGORITHMS=\(value)")
+                + "To use them nevertheless, set \(LegacyAlgorithm.setting(legacy, with: [.rsaSHA1]))")
     }
 
     private func tryPassword() throws(SFTPError) -> Int32 {

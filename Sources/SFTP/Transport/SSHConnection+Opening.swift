@@ -133,9 +133,8 @@ extension SSHConnection {
             let theirs = AlgorithmOffer(openingOfServer: wire.opening),
             theirs.hostKey.contains(PublicKey.rsaType), !theirs.hostKey.contains(where: { $0.hasPrefix("rsa-sha2-") })
         else { return "" }
-        let value = (legacy + [.rsaSHA1]).map(\.name).joined(separator: ",")
         return ". Or the server has the expected RSA key too, and can prove it only with SHA-1, which is not safe and "
-            + "not used by default: to use it nevertheless, set SFTP_LEGACY_ALGORITHMS=\(value)"
+            + "not used by default: to use it nevertheless, set \(LegacyAlgorithm.setting(legacy, with: [.rsaSHA1]))"
     }
 
     // MARK: Channel
