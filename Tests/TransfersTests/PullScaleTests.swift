@@ -88,26 +88,32 @@ import Transfers
         #expect(gauge.most == PartPlan.partBytes)
     }
 
-    @Test func failedPartFreesTheUploadAndTheBudget() throws {
-        for number in 1...4 {
-            var fixture = PullFixture()
-            fixture.plan.budgetBytes = 2 * PartPlan.partBytes
-            fixture.put("large", sampleBytes(3 * PartPlan.partBytes + 1))
-            for number in 0..<5 { fixture.put("small\(number)", "x") }
-            let count = Mutex(0)
-            let tap = tapOn(.before, "store.putPart") { _ in
-                count.withLock {
-                    $0 += 1
-                    return $0 == number ? .failStore(.unavailable) : .proceed
-                }
+    /// What will not pass gives the upload up; what may pass (rule in `Checkpoints`) leaves it to the next run, with
+    /// the checkpoint that names it. Either way the budget is free again, and nothing stays when the file has come.
+    @Test(arguments: [StoreFailure.Reason.rejected, .unavailable], 1...4)
+    func failedPartFreesTheBudgetAndKeepsOnlyWhatCanBeGoneOnWith(
+        reason: StoreFailure.Reason, failingPart: Int
+    ) throws {
+        var fixture = PullFixture()
+        fixture.plan.budgetBytes = 2 * PartPlan.partBytes
+        fixture.put("large", sampleBytes(3 * PartPlan.partBytes + 1))
+        for number in 0..<5 { fixture.put("small\(number)", "x") }
+        let count = Mutex(0)
+        let tap = tapOn(.before, "store.putPart") { _ in
+            count.withLock {
+                $0 += 1
+                return $0 == failingPart ? .failStore(reason) : .proceed
             }
-            let summary = try fixture.run(tap: tap)
-            #expect(summary.failures.map(\.path) == ["/in/large"])
-            #expect(summary.transferred == 5)
-            #expect(fixture.store.openUploadsCount == 0)
-            #expect(fixture.stored("large") == nil)
-            try fixture.runAgain()
-            #expect(fixture.stored("large")?.count == 3 * PartPlan.partBytes + 1)
         }
+        let summary = try fixture.run(tap: tap)
+        #expect(summary.failures.map(\.path) == ["/in/large"])
+        #expect(summary.transferred == 5)
+        let isLeft = reason == .unavailable && failingPart > 1
+        #expect(fixture.store.openUploadsCount == (isLeft ? 1 : 0))
+        #expect(fixture.store.notes.count == (isLeft ? 1 : 0), "an upload stays only where a checkpoint names it")
+        #expect(fixture.stored("large") == nil)
+        try fixture.runAgain()
+        #expect(fixture.stored("large")?.count == 3 * PartPlan.partBytes + 1)
+        #expect(fixture.store.openUploadsCount == 0 && fixture.store.notes.isEmpty)
     }
 }
