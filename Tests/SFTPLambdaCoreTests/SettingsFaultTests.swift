@@ -31,6 +31,18 @@ import Testing
         #expect(Example.pushFaults(without: ["SFTP_RETRY_QUEUE_NAME"]).map(\.name) == ["SFTP_RETRY_QUEUE_NAME"])
     }
 
+    @Test(arguments: ["delete", "keep"])
+    func retentionHasNoMeaningWhereNothingIsKeptAside(afterPull: String) {
+        let faults = Example.pullFaults(["SFTP_AFTER_PULL": afterPull, "SFTP_FILE_RETENTION_DAYS": "7"])
+        #expect(faults.map(\.name) == ["SFTP_FILE_RETENTION_DAYS"])
+        #expect(faults.first?.description.contains("SFTP_AFTER_PULL=\(afterPull)") == true)
+    }
+
+    @Test(arguments: ["SFTP_FILE_MODE", "SFTP_DIRECTORY_MODE"], ["1000", "8", "rw-r--r--", "-1", "+7", "0x1ff"])
+    func permissionsAreOctal(name: String, value: String) {
+        #expect(Example.pushFaults([name: value]).map(\.name) == [name])
+    }
+
     @Test func onePartOfTheLoginIsEnough() {
         #expect(Example.pullFaults(["SFTP_PASSWORD": "x"], without: ["SFTP_PRIVATE_KEY"]) == [])
         #expect(Example.pullFaults(["SFTP_SECRET_ID": "x"], without: ["SFTP_PRIVATE_KEY", "SFTP_USER"]) == [])
@@ -40,6 +52,11 @@ import Testing
         ("SFTP_PORT", ["0", "65536", "22x", "-22", "+22", "2 2", "１２", "99999999999999999999", "22.0"]),
         ("SFTP_FILE_RETENTION_DAYS", ["-1", "1.5", "36501", "never"]),
         ("SFTP_MIN_FILE_AGE_SECONDS", ["-1", "60s", "31536001"]),
+        ("SFTP_AFTER_PULL", ["move", "true", "done,delete"]),
+        ("SFTP_DONE_DIR", ["a/b", "/done", ".", "..", ".sftp-lambda", "a\nb"]),
+        ("SFTP_STEADY_SECONDS", ["-1", "301"]),
+        ("SFTP_READY_MARKER", [".done", "*", "*.*", "a/*.ok"]),
+        ("SFTP_MAX_FILES_IN_FLIGHT", ["0", "385"]),
         ("SFTP_SSH_READY_TIMEOUT_SECONDS", ["0", "901", "1e2"]),
         ("SFTP_LEGACY_ALGORITHMS", [",", "all", "*", "arcfour", "aes128-cbc;3des-cbc", "hmac-sha1, des"]),
         ("SFTP_SOURCE_DIR", ["~", "~/in", "a\nb"]),

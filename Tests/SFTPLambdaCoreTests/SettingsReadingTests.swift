@@ -61,8 +61,13 @@ enum Example {
         #expect(settings.sourceDirectory == RemotePath("/outbox"))
         #expect(settings.bucket.text == "acme-inbox")
         #expect(settings.keyPrefix == "")
+        #expect(settings.afterPull == .done)
+        #expect(settings.doneDirectory == .done)
         #expect(settings.fileRetentionDays == nil)
         #expect(settings.minimumFileAgeSeconds == 0)
+        #expect(settings.steadySeconds == 0)
+        #expect(settings.readyMarker == nil)
+        #expect(settings.maximumFilesInFlight == 384)
         #expect(settings.include == [])
         #expect(settings.exclude == [])
         #expect(settings.warnings == [])
@@ -75,6 +80,7 @@ enum Example {
         #expect(settings.strip == nil)
         #expect(settings.retryQueue == .name("acme-retry"))
         #expect(settings.pushTimeoutSeconds == nil)
+        #expect(settings.fileMode == nil && settings.directoryMode == nil)
         #expect(!settings.allowInPlace)
         #expect(settings.warnings == [])
     }
@@ -85,6 +91,9 @@ enum Example {
             "SFTP_SECRET_ID": "sftp/acme", "SFTP_HOST_KEY": "SHA256:one\\nSHA256:two",
             "SFTP_SSH_READY_TIMEOUT_SECONDS": "5", "SFTP_TARGET_S3_PREFIX": "/in", "SFTP_FILE_RETENTION_DAYS": "30",
             "SFTP_LEGACY_ALGORITHMS": "hmac-sha1, ssh-rsa\n3des-cbc,hmac-sha1",
+            "SFTP_AFTER_PULL": "Done", "SFTP_DONE_DIR": "taken", "SFTP_STEADY_SECONDS": "5",
+            "SFTP_READY_MARKER": "*.ok",
+            "SFTP_MAX_FILES_IN_FLIGHT": "8",
             "SFTP_MIN_FILE_AGE_SECONDS": "60", "SFTP_INCLUDE": "*.csv, *.txt\nreports/**", "SFTP_EXCLUDE": "*.tmp,",
         ])
         #expect(settings.connection.port == 2222)
@@ -97,6 +106,13 @@ enum Example {
         #expect(settings.keyPrefix == "in/")
         #expect(settings.fileRetentionDays == 30)
         #expect(settings.minimumFileAgeSeconds == 60)
+        #expect(settings.afterPull == .done)
+        #expect("\(settings.doneDirectory)" == "taken")
+        #expect(settings.steadySeconds == 5)
+        #expect(settings.readyMarker?.isMarker("a.ok".utf8) == true)
+        #expect(settings.maximumFilesInFlight == 8)
+        #expect(try Example.pull(["SFTP_AFTER_PULL": "keep"]).afterPull == .keep)
+        #expect(try Example.pull(["SFTP_AFTER_PULL": "delete", "SFTP_FILE_RETENTION_DAYS": "0"]).afterPull == .delete)
         #expect(settings.include.map(\.pattern) == ["*.csv", "*.txt", "reports/**"])
         #expect(settings.exclude.map(\.pattern) == ["*.tmp"])
     }
@@ -104,12 +120,13 @@ enum Example {
     @Test func everyPushSettingIsRead() throws {
         let settings = try Example.push([
             "SFTP_TARGET_DIR": "in/./files/", "SFTP_SOURCE_S3_REGEXP_STRIP": "^out/", "SFTP_PUSH_TIMEOUT_SECONDS": "90",
-            "SFTP_ALLOW_IN_PLACE": "Yes",
+            "SFTP_ALLOW_IN_PLACE": "Yes", "SFTP_FILE_MODE": "0640", "SFTP_DIRECTORY_MODE": "755",
             "SFTP_RETRY_QUEUE_NAME": "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-retry",
         ])
         #expect(settings.targetDirectory == RemotePath("in/files"))
         #expect(settings.strip?.stripped(from: "out/a.txt") == "a.txt")
         #expect(settings.pushTimeoutSeconds == 90)
+        #expect(settings.fileMode == 0o640 && settings.directoryMode == 0o755)
         #expect(settings.allowInPlace)
         #expect(settings.retryQueue == .url("https://sqs.eu-west-1.amazonaws.com/123456789012/acme-retry"))
     }

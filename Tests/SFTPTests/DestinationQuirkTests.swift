@@ -26,7 +26,7 @@ import Transfers
         ///   - writeBytes: the most that the server takes in one WRITE.
         init(
             refusing refusals: [(String, SFTPStatus)] = [], isBare: Bool = false, writeBytes: UInt64 = 255 << 10,
-            override: @escaping @Sendable (ScriptedRequest) -> [UInt8]? = { _ in nil }
+            modes: FileModes = FileModes(), override: @escaping @Sendable (ScriptedRequest) -> [UInt8]? = { _ in nil }
         ) async throws {
             var script = ScriptedServer.Script()
             if isBare { script.version = [PacketType.version, 0, 0, 0, 3] }
@@ -38,7 +38,7 @@ import Transfers
             }
             server = ScriptedServer(script)
             destination = SFTPDestination(
-                client: try await server.connect(), logger: log.logger())
+                client: try await server.connect(), modes: modes, logger: log.logger())
         }
 
         func content(_ path: RemotePath) -> [UInt8]? { server.script.tree.nodes[path.bytes]?.content }
@@ -121,6 +121,41 @@ import Transfers
         #expect(world.content(Self.temporary) == nil && world.content(left) == nil)
         let words = world.words()
         #expect(words.contains("CLOSE") && !words.contains { $0.hasPrefix("WRITE") })
+    }
+
+    // MARK: Permissions
+
+    /// They are named when a file or directory is made, so that nobody else can read it meanwhile, and once more in the
+    /// end, because a server's umask counts for the first.
+    @Test func permissionsHoldFromTheBeginningOnInTheSameFlights() async throws {
+        let world = try await World(modes: FileModes(file: 0o640, directory: 0o750))
+        try await world.destination.makeDirectory("/new")
+        try await world.write(bytes)
+        #expect(
+            world.words() == [
+                "MKDIR /new", "SETSTAT /new", "OPEN \(Self.temporary)", "WRITE 0+1000", "FSETSTAT", "FSETSTAT",
+                "fsync@openssh.com", "FSTAT", "CLOSE",
+            ])
+        #expect(
+            world.server.requests.map(\.attributes.permissions) == [
+                0o750, 0o750, 0o640, nil, nil, 0o640, nil, nil, nil,
+            ])
+        try await world.destination.makeDirectory("/new")
+        #expect(world.words().count { $0 == "SETSTAT /new" } == 1, "a directory that is there keeps its own")
+        #expect(world.notices.isEmpty)
+    }
+
+    @Test func serverThatSetsNoPermissionsIsAskedOnce() async throws {
+        let world = try await World(modes: FileModes(file: 0o640, directory: 0o750)) { request in
+            let isRefused =
+                request.attributes.permissions != nil && ["FSETSTAT", "SETSTAT /new"].contains(request.words)
+            return isRefused ? ScriptedFileTree.status(.permissionDenied, request) : nil
+        }
+        try await world.destination.makeDirectory("/new")
+        try await world.write(bytes)
+        #expect(world.content(Self.temporary) == bytes)
+        #expect(world.words().count { $0 == "FSETSTAT" } == 1, "that of the time")
+        #expect(world.notices == [SFTPQuirk.settingPermissions.meaning.description])
     }
 
     // MARK: The ladder

@@ -51,6 +51,23 @@ struct PullSystemTests {
         }
     }
 
+    /// SFTP_AFTER_PULL=keep, on a server that lets nothing be written.
+    @Test func treeThatMayOnlyBeReadIsPulledOnce() async throws {
+        var options = LocalSSHD.Options()
+        options.configuration = ["ForceCommand internal-sftp -R"]
+        let world = try PullWorld(sshd: options, settings: ["SFTP_AFTER_PULL": "keep"])
+        try await world.put("small", sampleBytes(1000))
+        try await world.put("large", sampleBytes(20 << 20))
+        try await world.run { _ in
+            try await expectPull(of: 2, in: world, "the first run takes everything")
+            try await expectPull(of: 0, in: world, "what is stored is not taken again")
+            try await world.put("small", sampleBytes(1001))
+            try await expectPull(of: 1, in: world, "what has changed is")
+            let unchanged = try await world.read("large")
+            #expect(unchanged == sampleBytes(20 << 20))
+        }
+    }
+
     @Test func thousandsOfFilesTakeOneConnection() async throws {
         let world = try PullWorld(lean: true)
         for number in 0..<2000 { try await world.put("file \(number)", sampleBytes(number * 7)) }

@@ -36,6 +36,21 @@ import Transfers
     }
 
     /// Every odd name as a key, through the encoding of S3's notifications, at the top and in folders.
+    /// SFTP_FILE_MODE and SFTP_DIRECTORY_MODE, on a server whose umask would take most of it away.
+    @Test func filesAndDirectoriesHaveThePermissionsThatAreAskedFor() async throws {
+        let world = try PushWorld(
+            settings: ["SFTP_FILE_MODE": "664", "SFTP_DIRECTORY_MODE": "775"],
+            sshd: { $0.configuration = ["ForceCommand internal-sftp -u 0077"] })
+        try await world.run {
+            let push = try world.start("push")
+            let version = try await world.put("new/deep/file", sampleBytes(5000))
+            #expect(try await push.invoke(PushWorld.notification(of: version)).delivered == 1)
+            #expect(try world.mode("new/deep/file") == 0o664)
+            #expect(try world.mode("new/deep") == 0o775)
+            #expect(try world.mode("new") == 0o775)
+        }
+    }
+
     @Test func everyKeyArrivesUnderItsName() async throws {
         let world = try PushWorld()
         try await world.run {

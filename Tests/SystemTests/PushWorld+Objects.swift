@@ -90,6 +90,11 @@ extension PushWorld {
         try await RemoteFilesContract.Partner.localFileSystem.modified(place(key))
     }
 
+    /// The permissions of what the object of that key became, or of a directory of that name.
+    func mode(_ key: String) throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: "\(place(key))")[.posixPermissions] as? Int
+    }
+
     /// Temporary files of ours, anywhere in the tree.
     func temporaryFiles() throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: tree.path).filter { path in

@@ -20,6 +20,20 @@ import Testing
         #expect(request.key.text == EventFixtures.key, "\(fixture.name)")
     }
 
+    /// `examples/events`: each for push names one object, however it is wrapped.
+    @Test func examplesAreWhatTheirNamesSay() throws {
+        let folder = StandIn.packageRoot.appendingPathComponent("examples/events")
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(names.count { $0.hasPrefix("push-") } == 5)
+        for name in names where name.hasPrefix("push-") {
+            let event = IncomingEvent(Array(try Data(contentsOf: folder.appendingPathComponent(name))))
+            #expect(event.failures.isEmpty && event.ignored.isEmpty, "\(name)")
+            #expect(event.requests.map(\.bucket) == ["outbox"], "\(name)")
+            #expect(event.requests.map(\.key.text) == ["orders/2026-11 orders.csv"], "\(name)")
+            #expect((event.batchItemIDs != nil) == (name == "push-sqs-batch.json"), "\(name)")
+        }
+    }
+
     @Test(arguments: EventFixtures.nothing.indices)
     func whatIsNoCreationIsNothingToDo(_ index: Int) {
         let fixture = EventFixtures.nothing[index]

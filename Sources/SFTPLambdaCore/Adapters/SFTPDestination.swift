@@ -9,6 +9,7 @@ final class SFTPDestination: RemoteDestination {
     let client: SFTPClient
     let quirks: SFTPQuirks
     private let files: SFTPRemoteFiles
+    private let modes: FileModes
     private let memory = Mutex(Memory())
 
     private struct Memory {
@@ -20,9 +21,12 @@ final class SFTPDestination: RemoteDestination {
         var hasReplaced = false
     }
 
-    /// - Parameter logger: hears once of everything that the server does not do.
-    init(client: SFTPClient, logger: Logger) {
+    /// - Parameters:
+    ///   - modes: the permissions of what is made.
+    ///   - logger: hears once of everything that the server does not do.
+    init(client: SFTPClient, modes: FileModes = FileModes(), logger: Logger) {
         self.client = client
+        self.modes = modes
         quirks = SFTPQuirks(logger: logger)
         files = SFTPRemoteFiles(client: client)
     }
@@ -30,7 +34,15 @@ final class SFTPDestination: RemoteDestination {
     var canReplace: Bool { memory.withLock { $0.refusal == nil } }
 
     func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
-        try await files.makeDirectory(path, trustingWhereBlind: true)
+        let isNew = try await files.makeDirectory(path, permissions: modes.directory, trustingWhereBlind: true)
+        guard isNew, let permissions = modes.directory, !quirks.contains(.settingPermissions) else { return }
+        // Once more, although MKDIR has named them: there the server's umask counts.
+        do {
+            try await client.setstat(path.bytes, SFTPAttributes(permissions: permissions))
+        } catch {
+            guard case .status = error.reason else { throw RemoteFailure(error) }
+            quirks.note(.settingPermissions, because: error.message)
+        }
     }
 
     func openDirectory(_ path: RemotePath) async throws(RemoteFailure) -> any RemoteListing {
@@ -97,7 +109,9 @@ final class SFTPDestination: RemoteDestination {
         let writer = try await unlessRefused { () throws(RemoteFailure) in
             do throws(SFTPError) {
                 let handle = try await client.open(newPath.bytes, [.write])
-                return SFTPFileWriter(client: client, quirks: quirks, path: newPath, handle: handle, from: offsetBytes)
+                return SFTPFileWriter(
+                    client: client, quirks: quirks, path: newPath, handle: handle, permissions: modes.file,
+                    from: offsetBytes)
             } catch {
                 throw RemoteFailure(error)
             }
@@ -128,7 +142,9 @@ final class SFTPDestination: RemoteDestination {
     }
 
     private func open(_ path: RemotePath, _ flags: SFTPOpenFlags) async throws(SFTPError) -> any RemoteFileWriter {
-        SFTPFileWriter(client: client, quirks: quirks, path: path, handle: try await client.open(path.bytes, flags))
+        let handle = try await client.open(path.bytes, flags, SFTPAttributes(permissions: modes.file))
+        return SFTPFileWriter(
+            client: client, quirks: quirks, path: path, handle: handle, permissions: modes.file)
     }
 
     // MARK: Replacing

@@ -15,6 +15,7 @@ final class SFTPFileWriter: RemoteFileWriter {
     private let client: SFTPClient
     private let quirks: SFTPQuirks
     private let path: RemotePath
+    private let permissions: UInt32?
     private let state: Mutex<State>
 
     private struct State {
@@ -31,10 +32,14 @@ final class SFTPFileWriter: RemoteFileWriter {
         var failure: RemoteFailure?
     }
 
-    /// - Parameter offsetBytes: where to go on; what stands before that is taken for confirmed.
+    /// - Parameters:
+    ///   - permissions: what the file has in the end; nil leaves them as they are.
+    ///   - offsetBytes: where to go on; what stands before that is taken for confirmed.
     init(
-        client: SFTPClient, quirks: SFTPQuirks, path: RemotePath, handle: SFTPHandle, from offsetBytes: UInt64 = 0
+        client: SFTPClient, quirks: SFTPQuirks, path: RemotePath, handle: SFTPHandle, permissions: UInt32? = nil,
+        from offsetBytes: UInt64 = 0
     ) {
+        self.permissions = permissions
         self.client = client
         self.quirks = quirks
         self.path = path
@@ -109,16 +114,19 @@ final class SFTPFileWriter: RemoteFileWriter {
         }
     }
 
-    /// The last WRITEs, the new time, fsync, the look and CLOSE in one flight. Its requests stand behind a WRITE, which
+    /// The last WRITEs, the new time and permissions, fsync, the look and CLOSE in one flight. Its requests stand behind a WRITE, which
     /// waits for those of all earlier batches to be sent: so CLOSE is the last that the server sees of the file.
     private func flyHome(_ modified: UnixTime?) async throws(RemoteFailure) {
         let setsTime = modified != nil && !quirks.contains(.settingTimes)
+        let permissions = quirks.contains(.settingPermissions) ? nil : permissions
         let syncs = client.supports(.fsync) && !quirks.contains(.syncing)
         let looks = !quirks.contains(.attributesOfOpenFiles)
         let sent: (batches: [SFTPFlight], last: SFTPFlight, sizeBytes: UInt64)? = state.withLock { state in
             guard let handle = state.handle else { return nil }
             var requests: [SFTPRequest] = []
             if let modified, setsTime { requests.append(.fsetstat(handle, SFTPAttributes(modified: modified))) }
+            // Once more, although OPEN has named them: there the server's umask counts.
+            if let permissions { requests.append(.fsetstat(handle, SFTPAttributes(permissions: permissions))) }
             if syncs { requests.append(.fsync(handle)) }
             if looks { requests.append(.fstat(handle)) }
             let last = client.submitWrite(handle, at: state.offset, state.gathered, then: requests + [.close(handle)])
@@ -144,6 +152,7 @@ final class SFTPFileWriter: RemoteFileWriter {
         }
         var item = 1
         if setsTime { try await tolerate(.settingTimes, of: last, &item) { _ in true } }
+        if permissions != nil { try await tolerate(.settingPermissions, of: last, &item) { _ in true } }
         // A disk that is full, or broken, may show only here: that is a plain failure.
         if syncs { try await tolerate(.syncing, of: last, &item) { $0 != .failure } }
         let seen = looks ? try await look(last, &item) : nil

@@ -6,7 +6,7 @@ import Transfers
 /// What a server turned out not to do (rule U9). All of it can be done without.
 enum SFTPQuirk: CaseIterable {
     case exclusiveOpen, posixRename, replacingRename, removing, renaming
-    case settingTimes, attributesOfOpenFiles, attributesOfPaths, syncing
+    case settingTimes, settingPermissions, attributesOfOpenFiles, attributesOfPaths, syncing
 
     /// What it means for the files, for the log.
     var meaning: Logger.Message {
@@ -23,6 +23,8 @@ enum SFTPQuirk: CaseIterable {
             "the server does not rename; files can only be written under their own names (SFTP_ALLOW_IN_PLACE)"
         case .settingTimes:
             "the server does not set modification times; files have the time at which they were written"
+        case .settingPermissions:
+            "the server does not set permissions; files and directories have those that it gives them"
         case .attributesOfOpenFiles:
             "the server does not tell the size of an open file for sure; it is looked up by path after the file is closed"
         case .attributesOfPaths:

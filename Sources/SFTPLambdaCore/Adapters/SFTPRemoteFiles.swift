@@ -62,13 +62,19 @@ final class SFTPRemoteFiles: RemoteFiles {
     }
 
     func makeDirectory(_ path: RemotePath) async throws(RemoteFailure) {
-        try await makeDirectory(path, trustingWhereBlind: false)
+        _ = try await makeDirectory(path, trustingWhereBlind: false)
     }
 
-    /// - Parameter trustingWhereBlind: where the server refuses both to make and to show it, it is taken to be there.
-    func makeDirectory(_ path: RemotePath, trustingWhereBlind: Bool) async throws(RemoteFailure) {
+    /// - Parameters:
+    ///   - permissions: those of a new one, as far as the server's umask leaves them; nil lets the server decide.
+    ///   - trustingWhereBlind: where the server refuses both to make and to show it, it is taken to be there.
+    /// - Returns: whether it is new.
+    func makeDirectory(
+        _ path: RemotePath, permissions: UInt32? = nil, trustingWhereBlind: Bool
+    ) async throws(RemoteFailure) -> Bool {
         do {
-            try await client.mkdir(path.bytes)
+            try await client.mkdir(path.bytes, SFTPAttributes(permissions: permissions))
+            return true
         } catch {
             guard case .status(let status) = error.reason else { throw RemoteFailure(error) }
             // Most servers say no more than "failure" when it exists, and some refuse MKDIR where it does.
@@ -81,6 +87,7 @@ final class SFTPRemoteFiles: RemoteFiles {
                 isDirectory = trustingWhereBlind && status != .noSuchFile && statStatus != .noSuchFile
             }
             if !isDirectory { throw RemoteFailure(error) }
+            return false
         }
     }
 

@@ -10,14 +10,24 @@ public struct PullSettings: Sendable, Hashable {
     public var bucket: BucketName
     /// What stands before every key: empty, or ending in a slash.
     public var keyPrefix: String
-    /// Days until a file in `.done` is deleted; nil keeps it for ever.
+    /// What becomes of a file once it is stored.
+    public var afterPull: AfterPull
+    /// The name of the directories for what was pulled.
+    public var doneDirectory: RemoteName
+    /// Days until a file there is deleted; nil keeps it for ever.
     public var fileRetentionDays: Int?
     /// Younger files stay.
     public var minimumFileAgeSeconds: Int
+    /// Files are looked at once more after so many seconds; 0: they are not.
+    public var steadySeconds: Int
+    /// How the markers are called without which no file is pulled; nil: none is asked for.
+    public var readyMarker: ReadyMarker?
     /// Only files that match one of these are pulled; empty: all.
     public var include: [Glob]
     /// Files that match one of these stay.
     public var exclude: [Glob]
+    /// How many files may be in flight at once.
+    public var maximumFilesInFlight: Int
     /// Variables that look like settings and are none.
     public var warnings: [SettingWarning]
 
@@ -33,19 +43,35 @@ public struct PullSettings: Sendable, Hashable {
         let sourceDirectory = reader.read(Settings.sourceDirectory)
         let bucket = reader.read(Settings.targetBucket)
         let keyPrefix = reader.read(Settings.targetPrefix)
+        let afterPull = reader.read(Settings.afterPull)
+        let doneDirectory = reader.read(Settings.doneDirectory)
         let fileRetentionDays = reader.read(Settings.fileRetentionDays)
         let minimumFileAgeSeconds = reader.read(Settings.minimumFileAgeSeconds)
+        let steadySeconds = reader.read(Settings.steadySeconds)
+        let readyMarker = reader.read(Settings.readyMarker)
         let include = reader.read(Settings.include)
         let exclude = reader.read(Settings.exclude)
-        guard reader.faults.isEmpty, let connection, let sourceDirectory, let bucket, let keyPrefix,
-            let fileRetentionDays, let minimumFileAgeSeconds, let include, let exclude
+        let maximumFilesInFlight = reader.read(Settings.maximumFilesInFlight)
+        if let afterPull, afterPull != .done, fileRetentionDays ?? 0 != 0 {
+            reader.record(
+                Settings.fileRetentionDays.declaration,
+                "is set, and has no meaning with SFTP_AFTER_PULL=\(afterPull.rawValue): remove one of the two")
+        }
+        guard reader.faults.isEmpty, let connection, let sourceDirectory, let bucket, let keyPrefix, let afterPull,
+            let doneDirectory, let fileRetentionDays, let minimumFileAgeSeconds, let steadySeconds, let include,
+            let exclude, let maximumFilesInFlight
         else { throw reader.error }
         self.connection = connection
         self.sourceDirectory = sourceDirectory
         self.bucket = bucket
         self.keyPrefix = keyPrefix
+        self.afterPull = afterPull
+        self.doneDirectory = doneDirectory
         self.fileRetentionDays = fileRetentionDays == 0 ? nil : fileRetentionDays
         self.minimumFileAgeSeconds = minimumFileAgeSeconds
+        self.steadySeconds = steadySeconds
+        self.readyMarker = readyMarker
+        self.maximumFilesInFlight = maximumFilesInFlight
         self.include = include
         self.exclude = exclude
         warnings = reader.warnings

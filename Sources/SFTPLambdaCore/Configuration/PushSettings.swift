@@ -12,6 +12,10 @@ public struct PushSettings: Sendable, Hashable {
     public var retryQueue: QueueReference
     /// How long the push of one object may take; nil: as long as the invocation allows.
     public var pushTimeoutSeconds: Int?
+    /// The permissions of every file that is written; nil: what the server gives.
+    public var fileMode: UInt32?
+    /// The permissions of every directory that is made; nil: what the server gives.
+    public var directoryMode: UInt32?
     /// Whether a file may be written under its final name when there is no other way.
     public var allowInPlace: Bool
     /// Variables that look like settings and are none.
@@ -40,6 +44,8 @@ public struct PushSettings: Sendable, Hashable {
         let strip = reader.read(Settings.sourceStrip)
         let retryQueue = reader.read(Settings.retryQueue)
         let pushTimeoutSeconds = reader.read(Settings.pushTimeoutSeconds)
+        let fileMode = reader.read(Settings.fileMode)
+        let directoryMode = reader.read(Settings.directoryMode)
         let allowInPlace = reader.read(Settings.allowInPlace)
         guard reader.faults.isEmpty, let connection, let targetDirectory, let retryQueue, let pushTimeoutSeconds,
             let allowInPlace
@@ -49,6 +55,8 @@ public struct PushSettings: Sendable, Hashable {
         self.strip = strip
         self.retryQueue = retryQueue
         self.pushTimeoutSeconds = pushTimeoutSeconds == 0 ? nil : pushTimeoutSeconds
+        self.fileMode = fileMode
+        self.directoryMode = directoryMode
         self.allowInPlace = allowInPlace
         warnings = reader.warnings
     }

@@ -64,6 +64,44 @@ enum SettingParsers {
         return prefix
     }
 
+    /// What becomes of a file that was pulled.
+    @Sendable static func afterPull(_ text: String) throws(SettingProblem) -> AfterPull {
+        guard let afterPull = AfterPull(rawValue: text.lowercased()) else {
+            throw SettingProblem("is \(shown(text)), which is none of done, delete and keep")
+        }
+        return afterPull
+    }
+
+    /// The name of one directory.
+    @Sendable static func directoryName(_ text: String) throws(SettingProblem) -> RemoteName {
+        let text = try oneLine(text)
+        guard !text.utf8.contains(UInt8(ascii: "/")) else {
+            throw SettingProblem(
+                "is \(shown(text)), a path; it is the name of a directory that stands in every directory of the tree")
+        }
+        guard let name = RemoteName(bytes: Array(text.utf8)), name != .ours else {
+            throw SettingProblem("is \(shown(text)), which no directory can be called")
+        }
+        return name
+    }
+
+    /// The form of the names of markers.
+    @Sendable static func readyMarker(_ text: String) throws(SettingProblem) -> ReadyMarker {
+        let text = try oneLine(text)
+        do throws(ReadyMarkerFailure) {
+            return try ReadyMarker(text)
+        } catch {
+            throw SettingProblem("is \(shown(text)), which \(error.reason)")
+        }
+    }
+
+    /// Permissions as `chmod` takes them.
+    @Sendable static func mode(_ text: String) throws(SettingProblem) -> UInt32 {
+        guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.allSatisfy({ (0x30...0x37).contains($0) })
+        else { throw SettingProblem("is \(shown(text)), which is no octal number from 0 to 777") }
+        return mode
+    }
+
     /// Globs separated by commas or line ends.
     @Sendable static func globs(_ text: String) throws(SettingProblem) -> [Glob] {
         let separators: Set<Unicode.Scalar> = [",", "\n", "\r"]

@@ -11,9 +11,11 @@ enum Settings {
             privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
             readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
             sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
-            fileRetentionDays.declaration, minimumFileAgeSeconds.declaration, include.declaration, exclude.declaration,
+            afterPull.declaration, doneDirectory.declaration, fileRetentionDays.declaration,
+            minimumFileAgeSeconds.declaration, steadySeconds.declaration, readyMarker.declaration,
+            include.declaration, exclude.declaration, maximumFilesInFlight.declaration,
             targetDirectory.declaration, sourceStrip.declaration, retryQueue.declaration,
-            pushTimeoutSeconds.declaration, allowInPlace.declaration,
+            pushTimeoutSeconds.declaration, fileMode.declaration, directoryMode.declaration, allowInPlace.declaration,
         ]
     }
 
@@ -116,10 +118,30 @@ extension Settings {
             + "dropped. The rest of the key is the file's path below SFTP_SOURCE_DIR.",
         parse: SettingParsers.keyPrefix)
 
+    static let afterPull = Setting.optional(
+        "SFTP_AFTER_PULL", pull, fallback: AfterPull.done, fallbackText: "done", expected: "done, delete or keep",
+        example: "done",
+        summary:
+            "What becomes of a file once it is stored. `done`: it moves to SFTP_DONE_DIR. `delete`: it moves there "
+            + "too, and the first run an hour or more later removes it; two runs at once would lose content if it went "
+            + "sooner. `keep`: nothing on the server is changed, and a file is pulled again only when its size or time "
+            + "is not that in the metadata of its object, so objects have to stay as long as files do.",
+        parse: SettingParsers.afterPull)
+
+    static let doneDirectory = Setting.optional(
+        "SFTP_DONE_DIR", pull, fallback: RemoteName.done, fallbackText: "`.done`",
+        expected: "the name of a directory, without `/`", example: "processed",
+        summary:
+            "The directory for what was pulled: there is one of that name in each directory that files were pulled "
+            + "from, and none of them is pulled itself.",
+        parse: SettingParsers.directoryName)
+
     static let fileRetentionDays = Setting.optional(
         "SFTP_FILE_RETENTION_DAYS", pull, fallback: 0, fallbackText: "0",
         expected: "a whole number of days from 0 to 36500", example: "30",
-        summary: "Days after its transfer when a file in `.done` is deleted. 0 keeps it for ever.",
+        summary:
+            "Days after its transfer when a file in SFTP_DONE_DIR is deleted. 0 keeps it for ever. With SFTP_AFTER_PULL=done "
+            + "only.",
         parse: SettingParsers.wholeNumber(0...36_500))
 
     static let minimumFileAgeSeconds = Setting.optional(
@@ -129,6 +151,23 @@ extension Settings {
             "A file that was changed less than so many seconds ago stays for the next run: its writer may not be "
             + "done.",
         parse: SettingParsers.wholeNumber(0...31_536_000))
+
+    static let steadySeconds = Setting.optional(
+        "SFTP_STEADY_SECONDS", pull, fallback: 0, fallbackText: "0",
+        expected: "a whole number of seconds from 0 to 300", example: "5",
+        summary:
+            "A file is looked at a second time so many seconds after it was listed, and stays for the next run unless "
+            + "its size and time are what they were. For servers whose clock is wrong, where SFTP_MIN_FILE_AGE_SECONDS "
+            + "does not help. Each run that finds a file lasts that much longer.",
+        parse: SettingParsers.wholeNumber(0...300))
+
+    static let readyMarker = Setting.optional(
+        "SFTP_READY_MARKER", pull, fallbackText: "no marker is asked for",
+        expected: "a file name in which one * stands for the name of the file", example: "'*.done'",
+        summary: "A file is pulled only once another, its marker, stands beside it: with `*.done`, `a.csv` waits for "
+            + "`a.csv.done`. A marker older than its file does not count. Markers are not pulled; they go where their "
+            + "files go.",
+        parse: SettingParsers.readyMarker)
 
     static let include = Setting.optional(
         "SFTP_INCLUDE", pull, fallback: [], fallbackText: "every file",
@@ -143,6 +182,14 @@ extension Settings {
         expected: "globs separated by commas or line ends", example: "'*.tmp,*.part'",
         summary: "Files that match one of these globs are left alone, even when SFTP_INCLUDE names them.",
         parse: SettingParsers.globs)
+
+    static let maximumFilesInFlight = Setting.optional(
+        "SFTP_MAX_FILES_IN_FLIGHT", pull, fallback: 384, fallbackText: "384",
+        expected: "a whole number from 1 to 384", example: "8",
+        summary:
+            "How many files may be in flight at once, all over one connection. Fewer spare a weak server; far away, "
+            + "they take longer.",
+        parse: SettingParsers.wholeNumber(1...384))
 }
 
 // S3 to server.
@@ -172,6 +219,18 @@ extension Settings {
         summary: "How long the push of one object may take before it goes to the retry queue. 0: as long as the "
             + "invocation allows.",
         parse: SettingParsers.wholeNumber(0...maximumInvocationSeconds))
+
+    static let fileMode = Setting.optional(
+        "SFTP_FILE_MODE", pushes, fallbackText: "what the server gives", expected: "an octal number from 0 to 777",
+        example: "640",
+        summary: "The permissions of every file that is written, whatever the server's umask. They hold from its "
+            + "beginning, under its temporary name, on.",
+        parse: SettingParsers.mode)
+
+    static let directoryMode = Setting.optional(
+        "SFTP_DIRECTORY_MODE", pushes, fallbackText: "what the server gives", expected: "an octal number from 0 to 777",
+        example: "750", summary: "The permissions of every directory that is made. Those that are there keep theirs.",
+        parse: SettingParsers.mode)
 
     static let allowInPlace = Setting.optional(
         "SFTP_ALLOW_IN_PLACE", pushes, fallback: false, fallbackText: "false", expected: "true or false",

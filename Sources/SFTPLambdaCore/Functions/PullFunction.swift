@@ -58,13 +58,17 @@ struct PullFunction: LambdaHandler {
         } catch let error as SFTPError {
             throw FunctionFailure(error)
         }
-        let plan = PullPlan(
+        var plan = PullPlan(
             sourceDirectory: settings.sourceDirectory, keys: KeyMapping(prefix: settings.keyPrefix),
             selection: selection, retentionDays: Int64(settings.fileRetentionDays ?? 0),
             origin: origin,
             budgetBytes: MemoryBudget.bytes(environment: services.environment),
             deadlineUptimeSeconds: deadlineUptimeSeconds,
             sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
+        plan.afterPull = settings.afterPull
+        plan.doneName = settings.doneDirectory
+        plan.steadySeconds = Int64(settings.steadySeconds)
+        plan.maximumFilesInFlight = settings.maximumFilesInFlight
         let flow = PullFlow(
             plan: plan, files: SFTPRemoteFiles(client: client),
             store: S3ObjectStore(
@@ -113,6 +117,8 @@ extension FunctionFailure {
 extension PullSettings {
     /// The selection that the settings ask for.
     var selection: Selection {
-        Selection(include: include, exclude: exclude, minimumAgeSeconds: Int64(minimumFileAgeSeconds))
+        Selection(
+            include: include, exclude: exclude, minimumAgeSeconds: Int64(minimumFileAgeSeconds),
+            readyMarker: readyMarker)
     }
 }

@@ -59,6 +59,7 @@ struct PushWork: Sendable {
         guard origin == plan.origin else {
             throw RemoteFailure(.connectionLost, "the login has changed while this invocation began; it is tried again")
         }
-        return SFTPDestination(client: client, logger: logger)
+        let modes = FileModes(file: settings.fileMode, directory: settings.directoryMode)
+        return SFTPDestination(client: client, modes: modes, logger: logger)
     }
 }

@@ -34,7 +34,7 @@ struct TransferLog: TransferObserver {
     }
 
     func purged(_ path: RemotePath) {
-        logger.info("file removed from .done after its retention", metadata: ["path": "\(path)"])
+        logger.info("file removed from the done directory after its retention", metadata: ["path": "\(path)"])
     }
 
     func warning(_ message: String, path: RemotePath?) {

@@ -10,6 +10,7 @@ struct FileTransfer: Sendable {
     let runBegan: UnixTime
     let handles: OpenHandles
     let checkpoints: Checkpoints
+    let readiness: Readiness
     /// For names of our own, new each time.
     let randomBits: @Sendable () -> UInt64
     /// Files of several parts are taken one after the other: one fills the line, and many at once would all be half
@@ -74,15 +75,20 @@ struct FileTransfer: Sendable {
 
     /// Takes the candidate and enters the outcome into the ledger. Never throws: one file stops no other (rule P6).
     func run(_ candidate: Candidate) async {
-        ledger.began()
         var start: Double?
         do throws(Fault) {
             let source = Source(
                 path: candidate.path, listed: candidate.version, key: try key(of: candidate),
                 directory: candidate.directory)
+            let marker = try await readiness.check(candidate, source.key)
+            ledger.began()
             let stored = try await copy(source, startedAt: &start)
+            guard plan.afterPull != .keep else {
+                await stored.reader.close()
+                return receipt(source.path, source.key, stored.object, startedAt: stored.startUptimeSeconds)
+            }
             do throws(Fault) {
-                try await settleToTheEnd(candidate, stored, source.key)
+                try await settleToTheEnd(candidate, stored, source.key, marker)
             } catch {
                 await stored.reader.close()
                 throw error
@@ -233,7 +239,7 @@ struct FileTransfer: Sendable {
             try await reader.read(from: 0, countBytes: sizeBytes, verifyingEnd: true)
         }
         let version = try await version(of: reader, source)
-        async let made = Self.made(source.directory, on: files)
+        async let made = made(source.directory)
         let stored: Result<StoredObject, StoreFailure>
         do {
             let metadata = metadata(of: source, version)
@@ -241,7 +247,7 @@ struct FileTransfer: Sendable {
         } catch {
             stored = .failure(error)
         }
-        return (try await Self.both(made, stored), version)
+        return (try await both(made, stored), version)
     }
 
     private func isAgeUnknown(_ version: FileVersion, _ source: Source) -> Bool {
@@ -267,15 +273,13 @@ struct FileTransfer: Sendable {
     }
 
     func metadata(of source: Source, _ version: FileVersion) -> [String: String] {
-        var metadata = ["synced-from": plan.origin]
-        let modified = source.isAtItsPlace ? version.modified : source.partnersTime
-        if let modified { metadata["mtime"] = String(modified.seconds) }
-        return metadata
+        PulledVersion.metadata(
+            from: plan.origin, modified: source.isAtItsPlace ? version.modified : source.partnersTime,
+            listed: plan.afterPull == .keep ? source.listed.modified : nil)
     }
 
-    static func made(
-        _ directory: SourceDirectory, on files: any RemoteFiles
-    ) async -> Result<Void, RemoteFailure> {
+    func made(_ directory: SourceDirectory) async -> Result<Void, RemoteFailure> {
+        if plan.afterPull == .keep { return .success(()) }
         do {
             return .success(try await directory.makeDone(on: files))
         } catch {
@@ -283,13 +287,13 @@ struct FileTransfer: Sendable {
         }
     }
 
-    static func both(
+    func both(
         _ made: Result<Void, RemoteFailure>, _ stored: Result<StoredObject, StoreFailure>
     ) throws(Fault) -> StoredObject {
         switch (stored, made) {
         case (.failure(let failure), _): throw .store(failure)
         case (_, .failure(let failure)):
-            let message = "it is stored, but cannot be moved to .done: \(failure.message)"
+            let message = "it is stored, but cannot be moved to \(plan.doneName): \(failure.message)"
             // "Not found" is the directory here, and not the file, which would count as withdrawn.
             throw .remote(RemoteFailure(failure.reason == .notFound ? .failed : failure.reason, message))
         case (.success(let object), .success): return object

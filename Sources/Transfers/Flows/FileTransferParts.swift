@@ -31,14 +31,14 @@ extension FileTransfer {
             _ = try await remote { () throws(RemoteFailure) in
                 try await reader.read(from: sizeBytes, countBytes: 0, verifyingEnd: true)
             }
-            async let made = Self.made(source.directory, on: files)
+            async let made = made(source.directory)
             let stored: Result<StoredObject, StoreFailure>
             do {
                 stored = .success(try await upload.upload.complete())
             } catch {
                 stored = .failure(error)
             }
-            let object = try await Self.both(made, stored)
+            let object = try await both(made, stored)
             if let place = upload.place { await checkpoints.remove(place) }
             return (object, version)
         } catch {

@@ -123,7 +123,8 @@ extension FileTransfer {
             // The partner or the purge has removed it, or what comes next tells of the lost connection.
             case .notFound, .connectionLost: return
             case .denied, .changed, .unsupported, .cancelled, .failed:
-                ledger.warning("the older file of that name in .done is now called \(aside): \(error)", path: target)
+                ledger.warning(
+                    "the older file of that name in \(plan.doneName) is now called \(aside): \(error)", path: target)
             }
         }
     }
@@ -135,7 +136,7 @@ extension FileTransfer {
             // That a connection is lost the next file tells.
             guard error.reason != .connectionLost else { return }
             ledger.warningOnce(
-                "the server lets no older file in .done be replaced or removed; they stay there under names of ours",
+                "the server lets no older file in \(plan.doneName) be replaced or removed; they stay there under names of ours",
                 because: error.message, path: aside)
         }
     }
@@ -146,7 +147,7 @@ extension FileTransfer {
     /// stands at the place gets a time that nothing had: the other sees that at its own look, and puts it back. Where
     /// nothing stands there, the other has moved it already: rule P9.
     private func overtaken(_ candidate: Candidate) async -> RemoteFailure {
-        let message = "move \(candidate.path): another pull has just moved a file of that name to .done"
+        let message = "move \(candidate.path): another pull has just moved a file of that name to \(plan.doneName)"
         await setTime(of: candidate.path, to: clock.now + 1)
         do {
             let isThere = try await files.attributes(of: candidate.path) != nil

@@ -27,11 +27,11 @@ extension FileTransfer {
     /// Does `settle` to its end even when the task is cancelled: cut off between the move and the look, a file that
     /// nobody has read could stay in `.done`. It is a few requests, and each has its own time limit.
     func settleToTheEnd(
-        _ candidate: Candidate, _ stored: Stored, _ key: ObjectKey
+        _ candidate: Candidate, _ stored: Stored, _ key: ObjectKey, _ marker: Readiness.FoundMarker?
     ) async throws(Fault) {
         let settled = Task {
             do throws(Fault) {
-                return Result<Void, Fault>.success(try await settle(candidate, stored, key))
+                return Result<Void, Fault>.success(try await settle(candidate, stored, key, marker))
             } catch {
                 return .failure(error)
             }
@@ -41,7 +41,7 @@ extension FileTransfer {
 
     /// Moves the file that was read and stored, and makes sure that it was that one.
     private func settle(
-        _ candidate: Candidate, _ stored: Stored, _ key: ObjectKey
+        _ candidate: Candidate, _ stored: Stored, _ key: ObjectKey, _ marker: Readiness.FoundMarker?
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         let time = clock.now
@@ -52,7 +52,7 @@ extension FileTransfer {
                 candidate, stored.reader, settingTime: time, startedAt: start)
             if let failure = moved.timeFailure, failure.reason != .notFound {
                 ledger.warningOnce(
-                    "the server refuses to set times in .done, so retention counts from the partner's time",
+                    "the server refuses to set times in \(plan.doneName), so retention counts from the partner's time",
                     because: failure.message, path: target)
             }
             seen = moved.seen
@@ -61,6 +61,7 @@ extension FileTransfer {
             seen = try await movedByAnother(to: target, startedAt: start)
         }
         guard let seen, !isSame(seen, stored.version), !isAsListed(seen, candidate, stored.version) else {
+            if let marker { await retire(marker, of: candidate) }
             return receipt(candidate.path, key, stored.object, startedAt: start)
         }
         // The move has given it a time, but one that another version may have had, which another pull has read.
@@ -196,7 +197,7 @@ extension FileTransfer {
                     return receipt(target, key, stored.object, startedAt: start)
                 }
             }
-            throw Fault.unusable("it was replaced again and again while it was taken from .done")
+            throw Fault.unusable("it was replaced again and again while it was taken from \(plan.doneName)")
         } catch {
             try await keepUnsent(candidate, partnersTime, error)
         }
@@ -224,7 +225,7 @@ extension FileTransfer {
     ) async throws(Fault) {
         let target = candidate.directory.done.appending(candidate.name)
         let names = ReplacedName.names(for: candidate.name, at: clock.now)
-        let reason = "it was replaced while it was moved, and could not be taken from .done (\(cause))"
+        let reason = "it was replaced while it was moved, and could not be taken from \(plan.doneName) (\(cause))"
         let taken = names.first { plan.takes($0, of: candidate.directory) }
         guard let name = taken ?? names.first else { throw .unusable(reason) }
         let path = candidate.directory.path.appending(name)
@@ -243,7 +244,7 @@ extension FileTransfer {
         throw .unusable("\(reason); it is now called \(name), and the next run takes it under that name")
     }
 
-    private func receipt(_ path: RemotePath, _ key: ObjectKey, _ object: StoredObject, startedAt start: Double) {
+    func receipt(_ path: RemotePath, _ key: ObjectKey, _ object: StoredObject, startedAt start: Double) {
         let seconds = clock.uptimeSeconds - start
         ledger.transferred(
             TransferReceipt(path: path, key: key, object: object, durationMilliseconds: Int64(seconds * 1000)),

@@ -40,6 +40,7 @@ public struct PullFlow: Sendable {
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
             budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
             handles: handles, checkpoints: Checkpoints(plan: plan, store: store, clock: clock, ledger: ledger),
+            readiness: Readiness(plan: plan, files: files, store: store, clock: clock, ledger: ledger),
             randomBits: { [random] in UInt64(random(.max)) })
 
         async let walked: Void = walk.run()

@@ -6,8 +6,15 @@ public struct PullPlan: Sendable {
     public var keys: KeyMapping
     /// Which files are taken now.
     public var selection: Selection
-    /// How long a file stays in `.done`, in days counted from its transfer; 0 keeps it for ever.
+    /// What becomes of a file on the server once it is stored.
+    public var afterPull = AfterPull.done
+    /// SFTP_DONE_DIR: the directory, one in each directory of the tree, that holds what was pulled from there.
+    public var doneName = RemoteName.done
+    /// How long a file stays in the done directory, in days counted from its transfer; 0 keeps it for ever. Counts for
+    /// `AfterPull.done` alone.
     public var retentionDays: Int64
+    /// A file is taken only when it is the same so many seconds after it was listed; 0 takes it without a second look.
+    public var steadySeconds: Int64 = 0
     /// The `synced-from` of every object: host:port:user (rule P8).
     public var origin: String
     /// The bytes that may be in flight at once, see `ByteBudget`.
@@ -64,6 +71,17 @@ public struct PullPlan: Sendable {
         guard handles > 2 else { return 0 }
         return min(Self.maximumInlineDepth, max(1, handles / Self.inlineShare))
     }
+
+    /// After how many seconds a file is removed from the done directory; nil when it is not.
+    var retentionSeconds: Int64? {
+        switch afterPull {
+        case .done: retentionDays > 0 ? retentionDays * Self.secondsPerDay : nil
+        case .delete: AfterPull.deletionDelaySeconds
+        case .keep: nil
+        }
+    }
+
+    private static let secondsPerDay: Int64 = 86_400
 
     /// Whether a file of that name is taken sooner or later, whatever its age.
     func takes(_ name: RemoteName, of directory: SourceDirectory) -> Bool {

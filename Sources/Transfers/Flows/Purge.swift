@@ -12,20 +12,19 @@ struct Purge: Sendable {
     let ledger: PullLedger
 
     private static let maximumAtOnce = 16
-    private static let secondsPerDay: Int64 = 86_400
     /// With less time left, nothing is begun any more.
     private static let marginSeconds = 5.0
 
     /// Goes through these directories' `.done`. What cannot be removed stays and is warned of: it fails nothing.
     func run(_ withDone: DoneDirectories) async {
-        guard plan.retentionDays > 0 else { return }
+        guard let retentionSeconds = plan.retentionSeconds else { return }
         let (directories, droppedCount) = withDone.drawn()
         if droppedCount > 0 {
             ledger.warning(
-                "\(droppedCount) of \(directories.count + droppedCount) directories with a .done are not looked at in "
+                "\(droppedCount) of \(directories.count + droppedCount) directories with a \(plan.doneName) are not looked at in "
                     + "this run; each run looks at others, as chance has it")
         }
-        let cutoff = clock.now + -plan.retentionDays * Self.secondsPerDay
+        let cutoff = clock.now + -retentionSeconds
         await withTaskGroup(of: Void.self) { group in
             for (index, directory) in directories.enumerated() {
                 if index >= Self.maximumAtOnce { await group.next() }
@@ -61,7 +60,7 @@ struct Purge: Sendable {
     private func stopped(_ failure: RemoteFailure, _ directory: SourceDirectory) {
         // Of a lost connection all that are under way hear, and one of them tells it.
         guard failure.reason != .connectionLost || ledger.lostConnection(failure) else { return }
-        ledger.warning("the purge of .done stopped: \(failure)", path: directory.done)
+        ledger.warning("the purge of \(plan.doneName) stopped: \(failure)", path: directory.done)
     }
 
     private func purge(
@@ -110,7 +109,8 @@ struct Purge: Sendable {
         do {
             object = try await store.head(key)
         } catch {
-            ledger.warning("it stays in .done, since its object cannot be looked at: \(error.message)", path: path)
+            ledger.warning(
+                "it stays in \(plan.doneName), since its object cannot be looked at: \(error.message)", path: path)
             return nil
         }
         // A younger object: this name was transferred again since, by a server that does not let us set times.
@@ -128,7 +128,7 @@ struct Purge: Sendable {
             guard isPast(attributes, cutoff) else { return nil }
             if let storedBytes, let sizeBytes = attributes?.version.sizeBytes, sizeBytes != storedBytes {
                 ledger.warning(
-                    "it stays in .done: it has \(sizeBytes) bytes and its object \(storedBytes), so it may be a version "
+                    "it stays in \(plan.doneName): it has \(sizeBytes) bytes and its object \(storedBytes), so it may be a version "
                         + "that was never stored", path: path)
                 return nil
             }
@@ -137,7 +137,7 @@ struct Purge: Sendable {
             return nil
         } catch {
             if error.reason == .connectionLost { return error }
-            ledger.warning("it stays in .done: \(error.message)", path: path)
+            ledger.warning("it stays in \(plan.doneName): \(error.message)", path: path)
             return nil
         }
     }

@@ -4,6 +4,7 @@ import Synchronization
 final class SourceDirectory: Sendable {
     let path: RemotePath
     let depth: Int
+    private let doneName: RemoteName
     /// Where in the path that part begins which lies below the source directory.
     private let relativeStart: Int
 
@@ -19,23 +20,26 @@ final class SourceDirectory: Sendable {
     private let making = Mutex(Making.notBegun)
 
     /// The source directory itself.
-    init(source path: RemotePath) {
+    /// - Parameter doneName: what holds in each directory what was pulled from there.
+    init(source path: RemotePath, doneName: RemoteName) {
         self.path = path
+        self.doneName = doneName
         depth = 0
-        relativeStart = path.appending(.done).bytes.count - RemoteName.done.bytes.count
+        relativeStart = path.appending(doneName).bytes.count - doneName.bytes.count
     }
 
-    private init(path: RemotePath, depth: Int, relativeStart: Int) {
-        self.path = path
-        self.depth = depth
-        self.relativeStart = relativeStart
+    private init(below directory: SourceDirectory, _ name: RemoteName) {
+        path = directory.path.appending(name)
+        doneName = directory.doneName
+        depth = directory.depth + 1
+        relativeStart = directory.relativeStart
     }
 
     /// The path below the source directory: empty for that one itself.
     var relative: ArraySlice<UInt8> { path.bytes.dropFirst(relativeStart) }
 
     /// Its `.done`. There can be very many directories: this is made when it is needed.
-    var done: RemotePath { path.appending(.done) }
+    var done: RemotePath { path.appending(doneName) }
 
     /// About how many bytes of memory it takes.
     var costBytes: Int { path.bytes.count + Self.overheadBytes }
@@ -45,7 +49,7 @@ final class SourceDirectory: Sendable {
     }
 
     func subdirectory(_ name: RemoteName) -> SourceDirectory {
-        SourceDirectory(path: path.appending(name), depth: depth + 1, relativeStart: relativeStart)
+        SourceDirectory(below: self, name)
     }
 
     /// The listing has shown that `.done` is there.

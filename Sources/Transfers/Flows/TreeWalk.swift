@@ -3,6 +3,8 @@ struct Candidate: Sendable {
     let directory: SourceDirectory
     let name: RemoteName
     let version: FileVersion
+    /// When it was listed.
+    let listedUptimeSeconds: Double
 
     var path: RemotePath { directory.path.appending(name) }
     var relativePath: [UInt8] { directory.relativePath(of: name) }
@@ -33,7 +35,8 @@ struct TreeWalk: Sendable {
     func run() async {
         defer { queue.finish() }
         let stack = DirectoryStack(
-            SourceDirectory(source: plan.sourceDirectory), limitBytes: plan.maximumWaitingDirectoryBytes)
+            SourceDirectory(source: plan.sourceDirectory, doneName: plan.doneName),
+            limitBytes: plan.maximumWaitingDirectoryBytes)
         await withDiscardingTaskGroup { group in
             for _ in 0..<plan.maximumDirectoriesInFlight {
                 group.addTask {
@@ -144,8 +147,9 @@ struct TreeWalk: Sendable {
     }
 
     private func takeFile(_ name: RemoteName, _ version: FileVersion, of directory: SourceDirectory) async {
-        let candidate = Candidate(directory: directory, name: name, version: version)
-        if name == .done {
+        let candidate = Candidate(
+            directory: directory, name: name, version: version, listedUptimeSeconds: clock.uptimeSeconds)
+        if name == plan.doneName {
             ledger.left(candidate.path, because: .skipped(.reservedName))
             return
         }
@@ -163,13 +167,14 @@ struct TreeWalk: Sendable {
 
     private func takeDirectory(_ name: RemoteName, at place: Place) async {
         let directory = place.directory
-        if name == .done {
+        if name == plan.doneName {
             directory.doneExists()
-            if plan.retentionDays > 0 { withDone.add(directory) }
+            if plan.retentionSeconds != nil { withDone.add(directory) }
             return
         }
         let below = directory.subdirectory(name)
-        guard name != .ours else {
+        // What a run under another setting has moved there must not be pulled once more.
+        guard name != .ours, name != .done else {
             ledger.left(below.path, because: .skipped(.reservedName))
             return
         }

@@ -6,9 +6,14 @@ public struct Selection: Sendable {
     public var exclude: [Glob]
     /// A younger file may still be written: it waits.
     public var minimumAgeSeconds: Int64
+    /// When not nil, a file is taken only once its marker is there, and markers are not taken.
+    public var readyMarker: ReadyMarker?
 
     /// Makes a selection.
-    public init(include: [Glob] = [], exclude: [Glob] = [], minimumAgeSeconds: Int64 = 0) {
+    public init(
+        include: [Glob] = [], exclude: [Glob] = [], minimumAgeSeconds: Int64 = 0, readyMarker: ReadyMarker? = nil
+    ) {
+        self.readyMarker = readyMarker
         self.include = include
         self.exclude = exclude
         self.minimumAgeSeconds = minimumAgeSeconds
@@ -22,6 +27,14 @@ public struct Selection: Sendable {
         case young
         /// A minimum age is asked for and the server does not say how old it is.
         case ageUnknown
+        /// It is the marker of another file (`ReadyMarker`).
+        case marker
+        /// A marker is asked for, and there is none, or one that is older than the file.
+        case unmarked
+        /// It changed between two looks: it is being written.
+        case growing
+        /// It stays on the server, and was pulled before (`AfterPull.keep`).
+        case pulled
         /// A symbolic link.
         case symbolicLink
         /// A device, pipe or socket.
@@ -30,8 +43,8 @@ public struct Selection: Sendable {
         case kindUnknown
         /// Its name holds `/` or NUL, is empty, or longer than names can be (`RemoteName`).
         case unsafeName
-        /// A file named `.done` stands where the directory of that name belongs, or a directory is named
-        /// `.sftp-lambda` (`RemoteName.ours`).
+        /// A file has the name of the done directory, or a directory is named `.sftp-lambda` (`RemoteName.ours`) or,
+        /// where SFTP_DONE_DIR gives the done directory another name, `.done`.
         case reservedName
         /// It is being written by push (`TemporaryName`), or was when that died.
         case temporary
@@ -41,6 +54,7 @@ public struct Selection: Sendable {
     public func exception(forRelative path: [UInt8], version: FileVersion, now: UnixTime) -> Exception? {
         let nameStart = (path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
         if TemporaryName.isOurs(path[nameStart...]) { return .temporary }
+        if readyMarker?.isMarker(path[nameStart...]) == true { return .marker }
         if exclude.contains(where: { $0.matches(path) }) { return .excluded }
         if !include.isEmpty && !include.contains(where: { $0.matches(path) }) { return .excluded }
         return ageException(of: version, now: now)
