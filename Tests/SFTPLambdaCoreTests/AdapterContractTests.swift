@@ -140,7 +140,8 @@ struct AdapterContractTests {
                 environment: aws.environment))
         let contract = ObjectStoreContract(
             store: S3ObjectStore(
-                client: client, bucket: "bucket", deadlineUptimeSeconds: nil, logger: Logger(label: "test")),
+                client: client, bucket: "bucket", deadlineUptimeSeconds: nil, lateUptimeSeconds: nil,
+                logger: Logger(label: "test")),
             bucket: ObjectStoreContract.Bucket(
                 read: { key in
                     do {

@@ -57,7 +57,8 @@ import Transfers
     private static func storeContract(_ s3: S3Client) -> ObjectStoreContract {
         ObjectStoreContract(
             store: S3ObjectStore(
-                client: s3, bucket: "bucket", deadlineUptimeSeconds: nil, logger: Logger(label: "test")),
+                client: s3, bucket: "bucket", deadlineUptimeSeconds: nil, lateUptimeSeconds: nil,
+                logger: Logger(label: "test")),
             bucket: ObjectStoreContract.Bucket(
                 read: { key in
                     do {

@@ -57,7 +57,7 @@ import Transfers
             S3MultipartCopy(
                 client: Self.client("http://127.0.0.1:1"), address: S3Address(bucket: "bucket", key: "k"), etag: "",
                 sizeBytes: sizeBytes, attributes: S3ObjectAttributes(), partBytes: partBytes,
-                deadlineUptimeSeconds: nil, logger: Logger(label: "test")
+                deadlineUptimeSeconds: nil, lateUptimeSeconds: nil, logger: Logger(label: "test")
             ).ranges
         }
         let five: UInt64 = 5 << 20
@@ -324,7 +324,8 @@ import Transfers
 
     static func objects(_ s3: S3Client, limits: S3SourceObjects.Limits = .init()) -> S3SourceObjects {
         S3SourceObjects(
-            client: s3, deadlineUptimeSeconds: nil, logger: Logger(label: "test"), clock: hastyClock, limits: limits)
+            client: s3, deadlineUptimeSeconds: nil, lateUptimeSeconds: nil, logger: Logger(label: "test"),
+            clock: hastyClock, limits: limits)
     }
 
     private static let http = HTTPClient(HTTPClientConfiguration(environment: [:]))

@@ -63,7 +63,15 @@ public final class InMemoryObjectStore: ObjectStore {
         public var lastModified: UnixTime
     }
 
+    /// What became of an upload that was completed.
+    fileprivate struct Made {
+        var key: ObjectKey
+        var progress: UploadProgress
+        var object: StoredObject
+    }
+
     private struct State {
+        var made: [Int: Made] = [:]
         var versions: [ObjectKey: [Version]] = [:]
         var uploads: [Int: Upload] = [:]
         var notes: [ObjectKey: Note] = [:]
@@ -185,7 +193,7 @@ public final class InMemoryObjectStore: ObjectStore {
             }
         }
         shared.state.withLock { $0.uploads[number]?.isKnownToClient = true }
-        return InMemoryUpload(store: self, key: key, number: number)
+        return InMemoryUpload(store: self, key: key, number: number, made: nil)
     }
 
     /// See `ObjectStore`.
@@ -202,13 +210,22 @@ public final class InMemoryObjectStore: ObjectStore {
 
     /// See `ObjectStore`.
     public func resumeUpload(
-        _ key: ObjectKey, _ progress: UploadProgress
+        _ key: ObjectKey, _ progress: UploadProgress, partBytes: Int, sizeBytes: UInt64
     ) async throws(StoreFailure) -> (any ObjectUpload)? {
         try await perform("resumeUpload", key) { () throws(StoreFailure) in
-            guard let number = Int(progress.uploadID), let found = self.progress(of: number, key),
-                found.parts.starts(with: progress.parts), progress.digest == Self.digest(of: progress.parts)
+            let (count, state) = (progress.parts.count, shared.state.withLock { $0 })
+            guard let number = Int(progress.uploadID), progress.digest == Self.digest(of: progress.parts),
+                let sizes = PartPlan.sizes(ofFirst: count, partBytes: partBytes, sizeBytes: sizeBytes)
             else { return nil }
-            return InMemoryUpload(store: self, key: key, number: number)
+            if let made = state.made[number], made.key == key, made.progress == progress,
+                state.versions[key]?.last?.versionID == made.object.versionID
+            {
+                return InMemoryUpload(store: self, key: key, number: number, made: made)
+            }
+            guard let found = self.progress(of: number, key), found.parts.starts(with: progress.parts),
+                (1...count).map({ UInt64(state.uploads[number]?.parts[$0]?.count ?? 0) }) == sizes
+            else { return nil }
+            return InMemoryUpload(store: self, key: key, number: number, made: nil)
         }
     }
 
@@ -259,7 +276,10 @@ public final class InMemoryObjectStore: ObjectStore {
 
     /// How far an upload has come; nil when there is none, or none of its parts.
     fileprivate func progress(of number: Int, _ key: ObjectKey) -> UploadProgress? {
-        guard let upload = shared.state.withLock({ $0.uploads[number] }), upload.key == key else { return nil }
+        let (upload, made) = shared.state.withLock { ($0.uploads[number], $0.made[number]) }
+        // Who has not heard that it was completed still knows its parts.
+        if let made, made.key == key { return made.progress }
+        guard let upload, upload.key == key else { return nil }
         var parts: [UploadProgress.Part] = []
         while let bytes = upload.parts[parts.count + 1] {
             // Only this process has to know it again, and SHA-256 is slow in a debug build.
@@ -311,9 +331,14 @@ public final class InMemoryObjectStore: ObjectStore {
             // S3 takes other sizes; the port does not promise to.
             guard Set(parts.dropLast().map(\.count)).count <= 1, (parts.last?.count ?? 0) <= (parts.first?.count ?? 0)
             else { throw StoreFailure(.rejected, "complete \(key): parts of different sizes") }
+            let progress = progress(of: upload, key)
             shared.state.withLock { $0.uploads[upload] = nil }
             let etag = "\"\(ReferenceSHA256.hexadecimal(joinedBytes(parts)).prefix(32))-\(parts.count)\""
-            return add(key, joinedBytes(parts), found.metadata, etag: etag, time: nil)
+            let object = add(key, joinedBytes(parts), found.metadata, etag: etag, time: nil)
+            shared.state.withLock { state in
+                state.made[upload] = progress.map { Made(key: key, progress: $0, object: object) }
+            }
+            return object
         }
     }
 
@@ -392,14 +417,19 @@ private struct InMemoryUpload: ObjectUpload {
     let store: InMemoryObjectStore
     let key: ObjectKey
     let number: Int
+    /// Set when an earlier client had completed it.
+    let made: InMemoryObjectStore.Made?
 
     func putPart(_ number: Int, content: [[UInt8]]) async throws(StoreFailure) {
         try await store.putPart(number, of: self.number, key, content)
     }
 
-    func complete() async throws(StoreFailure) -> StoredObject { try await store.complete(number, key) }
+    func complete() async throws(StoreFailure) -> StoredObject {
+        if let made { return made.object }
+        return try await store.complete(number, key)
+    }
 
-    func progress() async -> UploadProgress? { store.progress(of: number, key) }
+    func progress() async -> UploadProgress? { made?.progress ?? store.progress(of: number, key) }
 
     func abort() async { await store.abort(number, key) }
 }

@@ -12,6 +12,7 @@ public struct ObjectStoreContract: Sendable {
         case keysAreBytes, longestKeyIsTaken, manyPutsAtOnce
         case uploadIsInvisibleUntilComplete, partsMayComeInAnyOrder, uploadOfOnePart
         case uploadGoesOnInAnotherRun, uploadThatIsGoneIsNotResumed, uploadWithOtherPartsIsNotResumed
+        case uploadWithPartsOfOtherSizesIsNotResumed, wholeUploadIsCompletedByAnotherRun
         case notesAreKeptListedAndRemoved
         case abortLeavesNothing, abortKeepsTheOlderObject, abortWorksInACancelledTask, cancelledPutIsWholeOrAbsent
     }
@@ -62,6 +63,8 @@ public struct ObjectStoreContract: Sendable {
         case .uploadGoesOnInAnotherRun: try await uploadGoesOnInAnotherRun(key)
         case .uploadThatIsGoneIsNotResumed: try await uploadThatIsGoneIsNotResumed(key)
         case .uploadWithOtherPartsIsNotResumed: try await uploadWithOtherPartsIsNotResumed(key)
+        case .uploadWithPartsOfOtherSizesIsNotResumed: try await uploadWithPartsOfOtherSizesIsNotResumed(key)
+        case .wholeUploadIsCompletedByAnotherRun: try await wholeUploadIsCompletedByAnotherRun(key)
         case .notesAreKeptListedAndRemoved: try await notesAreKeptListedAndRemoved(promise.rawValue)
         case .abortLeavesNothing: try await abortLeavesNothing(key)
         case .abortKeepsTheOlderObject: try await abortKeepsTheOlderObject(key)
@@ -223,14 +226,14 @@ public struct ObjectStoreContract: Sendable {
         #expect(three.parts.count == 3 && three.parts.first == one.parts.first && three.uploadID == one.uploadID)
         // An older progress is as good: what is stored behind it is stored once more.
         for progress in [one, three] {
-            let second = try #require(try await store.resumeUpload(key, progress))
+            let second = try #require(try await resume(key, progress, of: bytes.count))
             #expect(await second.progress() == progress || progress == one)
             for number in 2...3 where progress == one {
                 try await second.putPart(number, content: [parts[number - 1]])
             }
             #expect(await second.progress() == three)
         }
-        let last = try #require(try await store.resumeUpload(key, three))
+        let last = try #require(try await resume(key, three, of: bytes.count))
         try await last.putPart(4, content: [parts[3]])
         try await expectStored(try await last.complete(), key, bytes, ["mtime": "9"])
         #expect(try await bucket.openUploadsCount(key) == 0)
@@ -242,7 +245,7 @@ public struct ObjectStoreContract: Sendable {
         let progress = try #require(await upload.progress())
         try await store.abandonUpload(key, uploadID: progress.uploadID)
         #expect(try await bucket.openUploadsCount(key) == 0)
-        #expect(try await store.resumeUpload(key, progress) == nil)
+        #expect(try await resume(key, progress, of: Self.partBytes + 1) == nil)
         try await store.abandonUpload(key, uploadID: progress.uploadID)
     }
 
@@ -254,9 +257,48 @@ public struct ObjectStoreContract: Sendable {
         others[0].parts[0].etag = "\"00000000000000000000000000000000\""
         others[1].parts.append(progress.parts[0])
         others[2].digest = "what it is not"
-        for other in others { #expect(try await store.resumeUpload(key, other) == nil, "\(other)") }
-        #expect(try await store.resumeUpload(key, progress) != nil)
+        for other in others { #expect(try await resume(key, other, of: 3 * Self.partBytes) == nil, "\(other)") }
+        #expect(try await resume(key, progress, of: 3 * Self.partBytes) != nil)
         await upload.abort()
+    }
+
+    private func resume(
+        _ key: ObjectKey, _ progress: UploadProgress, of sizeBytes: Int, partBytes: Int = partBytes
+    ) async throws -> (any ObjectUpload)? {
+        try await store.resumeUpload(key, progress, partBytes: partBytes, sizeBytes: UInt64(sizeBytes))
+    }
+
+    /// All parts but the last of the file are full ones.
+    private func uploadWithPartsOfOtherSizesIsNotResumed(_ key: ObjectKey) async throws {
+        let upload = try await store.beginUpload(key, metadata: [:])
+        try await upload.putPart(1, content: [sampleBytes(Self.partBytes)])
+        try await upload.putPart(2, content: [sampleBytes(Self.partBytes - 64)])
+        let progress = try #require(await upload.progress())
+        #expect(progress.parts.count == 2)
+        #expect(try await resume(key, progress, of: 3 * Self.partBytes) == nil, "the second is not the last")
+        #expect(try await resume(key, progress, of: 2 * Self.partBytes - 65) == nil, "the file is shorter")
+        #expect(try await resume(key, progress, of: Self.partBytes) == nil, "the file has no second part")
+        #expect(try await resume(key, progress, of: 2 * Self.partBytes - 64, partBytes: Self.partBytes + 64) == nil)
+        #expect(try await resume(key, progress, of: 2 * Self.partBytes - 64) != nil)
+        await upload.abort()
+    }
+
+    /// The last part is kept too, whatever its size, so that nothing is left but to complete it.
+    private func wholeUploadIsCompletedByAnotherRun(_ key: ObjectKey) async throws {
+        let bytes = sampleBytes(Self.partBytes + 77)
+        let first = try await store.beginUpload(key, metadata: ["mtime": "9"])
+        try await first.putPart(1, content: [Array(bytes[..<Self.partBytes])])
+        try await first.putPart(2, content: [Array(bytes[Self.partBytes...])])
+        let progress = try #require(await first.progress())
+        #expect(progress.parts.count == 2)
+        let second = try #require(try await resume(key, progress, of: bytes.count))
+        #expect(await second.progress() == progress)
+        try await expectStored(try await second.complete(), key, bytes, ["mtime": "9"])
+        // Whose answer was lost finds what was made.
+        guard let third = try await resume(key, progress, of: bytes.count) else { return }
+        try await expectStored(try await third.complete(), key, bytes, ["mtime": "9"])
+        await third.abort()
+        #expect(try await store.head(key)?.sizeBytes == UInt64(bytes.count))
     }
 
     private func notesAreKeptListedAndRemoved(_ place: String) async throws {

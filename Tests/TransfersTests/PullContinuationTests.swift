@@ -83,6 +83,133 @@ import Transfers
         expectDone(fixture)
     }
 
+    /// How many seconds a step of a run takes.
+    struct Costs: Sendable {
+        /// The first request to the store for a file: beginning an upload, or going on with one.
+        var opening: Int64 = 0
+        var part: Int64 = 0
+        var complete: Int64 = 0
+        var move: Int64 = 0
+        /// That the upload was completed is not heard in a run whose time is up.
+        var isCompletedUnheard = false
+
+        func of(_ operation: String) -> Int64 {
+            switch operation {
+            case "store.beginUpload", "store.resumeUpload": opening
+            case "store.putPart": part
+            case "store.complete": complete
+            case "remote.closeAndMove": move
+            default: 0
+            }
+        }
+
+        /// What one run needs to come further.
+        var mostSeconds: Int64 { opening + max(part, complete + move) }
+    }
+
+    /// One run of so many seconds, in which steps take their time.
+    /// - Returns: its summary, and the steps that ended behind its deadline.
+    private func run(
+        _ fixture: PullFixture, seconds: Int64, _ costs: Costs
+    ) throws -> (summary: PullSummary, late: [String]) {
+        var fixture = fixture
+        let clock = fixture.clock
+        let deadline = clock.uptimeSeconds + Double(seconds)
+        fixture.plan.deadlineUptimeSeconds = deadline
+        let task = TaskBox()
+        let late = Mutex<[String]>([])
+        let pull = fixture.pull(
+            tap: PortTap { call in
+                let isUnheard = costs.isCompletedUnheard && call.operation == "store.complete"
+                guard call.moment == (isUnheard ? .after : .before) else { return .proceed }
+                clock.advance(seconds: costs.of(call.operation))
+                guard clock.uptimeSeconds >= deadline else { return .proceed }
+                if costs.of(call.operation) > 0 { late.withLock { $0.append(call.operation) } }
+                task.cancel()
+                return isUnheard ? .failStore(.cancelled) : .proceed
+            })
+        let summary = try DeterministicRun.run {
+            let run = Task { await pull.flow.run() }
+            task.set(run)
+            return await run.value
+        }
+        fixture.expectNothingOpen(pull.files)
+        return (summary, late.withLock { $0 })
+    }
+
+    private static let costs = [
+        Costs(part: 1, complete: 1, move: 1), Costs(part: 3, complete: 2), Costs(part: 1, complete: 5),
+        Costs(opening: 1, part: 2, complete: 3, move: 1), Costs(opening: 3, part: 1, complete: 1, move: 4),
+        Costs(part: 1, complete: 5, isCompletedUnheard: true),
+        Costs(opening: 1, part: 4, complete: 2, move: 1, isCompletedUnheard: true),
+    ]
+
+    /// A run with time for a part, or for what comes behind the last one, always brings the file further, wherever in it
+    /// the time is up; and what it has brought no later run brings again.
+    @Test(arguments: costs)
+    func runsThatAreShortAlwaysComeFurther(_ costs: Costs) throws {
+        let count = 3
+        let bytes = sampleBytes((count - 1) * PartPlan.partBytes + 1000, salt: 7)
+        let first = costs.mostSeconds + 1
+        for seconds in stride(from: first, through: first + 11, by: TestLength.isLong ? 1 : 5) {
+            var fixture = makeFixture()
+            // What comes over one line comes one after the other.
+            fixture.plan.budgetBytes = PartPlan.partBytes
+            fixture.put("large", bytes)
+            var runs = 0
+            // One more for the finish, and for a part that was cut off.
+            while fixture.remote("large") != nil, runs < 2 * count + 1 {
+                let (summary, _) = try run(fixture, seconds: seconds, costs)
+                #expect(!summary.isFailure, "\(costs), \(seconds) s: \(summary)")
+                runs += 1
+                fixture.clock.advance(seconds: 600)
+            }
+            let isLeft = fixture.remote("large") != nil
+            #expect(!isLeft, "\(costs), \(seconds) s")
+            #expect(fixture.store.counters.operations["beginUpload"] == 1, "\(costs), \(seconds) s")
+            expectDone(fixture, bytes)
+        }
+    }
+
+    /// The time for completing and moving is kept: what would be cut off at the deadline is left to the next run, which
+    /// begins with it.
+    @Test func fileIsLeftInTime() throws {
+        let costs = Costs(opening: 2, part: 8, complete: 2, move: 1)
+        let bytes = sampleBytes(2 * PartPlan.partBytes + 1000, salt: 7)
+        for seconds in stride(from: Int64(17), through: 29, by: TestLength.isLong ? 1 : 3) {
+            var fixture = makeFixture()
+            fixture.plan.budgetBytes = PartPlan.partBytes
+            fixture.put("large", bytes)
+            var runs = 0
+            while fixture.remote("large") != nil, runs < 10 {
+                let (summary, late) = try run(fixture, seconds: seconds, costs)
+                #expect(!summary.isFailure && late.allSatisfy { $0 == "store.putPart" }, "\(seconds) s: \(late)")
+                runs += 1
+                fixture.clock.advance(seconds: 600)
+            }
+            expectDone(fixture, bytes)
+        }
+    }
+
+    /// No later run could do better, so it is said.
+    @Test func fileThatIsNeverCompletedFailsByName() throws {
+        let bytes = sampleBytes(PartPlan.partBytes + 1000, salt: 7)
+        let fixture = makeFixture()
+        fixture.put("large", bytes)
+        let costs = Costs(part: 1, complete: 20)
+        let (first, _) = try run(fixture, seconds: 10, costs)
+        #expect(first.remaining == 1 && !first.isFailure, "\(first)")
+        fixture.clock.advance(seconds: 600)
+        let (second, _) = try run(fixture, seconds: 10, costs)
+        let reason = second.failures.first?.reason ?? ""
+        #expect(second.failed == 1 && reason.contains("all parts of it are stored"), "\(second)")
+        #expect(reason.contains("10 s") && reason.contains("timeout"), "\(reason)")
+        fixture.clock.advance(seconds: 600)
+        _ = try run(fixture, seconds: 60, costs)
+        #expect(fixture.store.counters.operations["putPart"] == 2)
+        expectDone(fixture, bytes)
+    }
+
     @Test func fileThatFitsCostsNoRequest() throws {
         let fixture = makeFixture()
         let (summary, _) = try run(fixture, seconds: 600)

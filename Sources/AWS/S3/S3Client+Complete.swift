@@ -30,22 +30,28 @@ extension S3Client {
                 return .success(S3StoredObject(etag: etag, versionID: headers["x-amz-version-id"], sha256: nil))
             }
         } catch {
-            guard error.code == "NoSuchUpload", error.earlierAttemptMayHaveSucceeded, let expected else { throw error }
-            return try await completed(upload, expected: expected, error, deadlineUptimeSeconds)
+            guard error.code == "NoSuchUpload", error.earlierAttemptMayHaveSucceeded,
+                let made = try await objectMade(
+                    of: parts, at: upload.address, deadlineUptimeSeconds: deadlineUptimeSeconds)
+            else { throw error }
+            return made
         }
     }
 
-    /// The object, if it has the checksum of the parts; throws the error otherwise.
-    private func completed(
-        _ upload: S3Upload, expected: String, _ failure: AWSError, _ deadline: Double?
-    ) async throws(AWSError) -> S3StoredObject {
+    /// The current object, if it is made of these very parts: it has their composite checksum. Nil when it is not, when
+    /// there is none, and when S3 does not tell.
+    public func objectMade(
+        of parts: [S3Part], at address: S3Address, deadlineUptimeSeconds: Double? = nil
+    ) async throws(AWSError) -> S3StoredObject? {
+        guard let expected = Self.compositeChecksum(parts) else { return nil }
         let info: S3ObjectInfo
         do throws(AWSError) {
-            info = try await headObject(S3ReadRequest(upload.address), deadlineUptimeSeconds: deadline)
+            info = try await headObject(S3ReadRequest(address), deadlineUptimeSeconds: deadlineUptimeSeconds)
         } catch {
-            throw error.kind == .notFound ? failure : error
+            if error.kind == .notFound { return nil }
+            throw error
         }
-        guard let stored = info.checksumSHA256, Self.isSame(stored, expected) else { throw failure }
+        guard let stored = info.checksumSHA256, Self.isSame(stored, expected) else { return nil }
         return S3StoredObject(etag: info.etag, versionID: info.versionID, sha256: nil)
     }
 

@@ -4,7 +4,7 @@ import TextForms
 /// Computes a SHA-256 (FIPS 180-4) over bytes given piece by piece.
 ///
 /// One caller at a time; the type is not `Sendable`. The functions of libcrypto used here cannot fail; that they work on
-/// a plain struct is what lets a digest be saved at the end of a block and gone on with by another process.
+/// a plain struct is what lets a digest be saved and gone on with by another process.
 public final class SHA256Hasher {
     /// The length of a digest in bytes.
     public static let digestBytes = 32
@@ -22,14 +22,17 @@ public final class SHA256Hasher {
         let countBits = state.countBytes << 3
         context.Nl = UInt32(truncatingIfNeeded: countBits)
         context.Nh = UInt32(truncatingIfNeeded: countBits >> 32)
+        // What is no whole block waits in front of what comes.
+        withUnsafeMutableBytes(of: &context.data) { $0.copyBytes(from: state.rest) }
+        context.num = UInt32(state.rest.count)
     }
 
-    /// What another hasher needs to go on; nil unless the bytes so far are whole blocks of 64.
-    public var state: SHA256State? {
-        guard context.num == 0 else { return nil }
+    /// What another hasher needs to go on.
+    public var state: SHA256State {
         let words = withUnsafeBytes(of: context.h) { Array($0.bindMemory(to: UInt32.self)) }
+        let rest = withUnsafeBytes(of: context.data) { Array($0.prefix(Int(context.num))) }
         let countBits = UInt64(context.Nh) << 32 | UInt64(context.Nl)
-        return SHA256State(words: words, countBytes: countBits >> 3)
+        return SHA256State(words: words, rest: rest, countBytes: countBits >> 3)
     }
 
     private func begin() { precondition(SHA256_Init(&context) == 1, "libcrypto has no SHA-256") }
@@ -71,10 +74,13 @@ public final class SHA256Hasher {
     }
 }
 
-/// Where a SHA-256 stands after whole blocks of 64 bytes: the eight words of FIPS 180-4, section 6.2, and the count.
+/// Where a SHA-256 stands: the eight words of FIPS 180-4, section 6.2, behind the whole blocks of 64 bytes, what came
+/// behind those, and the count.
 public struct SHA256State: Hashable, Sendable {
     /// The eight words.
     public let words: [UInt32]
+    /// The bytes behind the last whole block: fewer than 64.
+    public let rest: [UInt8]
     /// How many bytes have been added.
     public let countBytes: UInt64
 
@@ -83,35 +89,44 @@ public struct SHA256State: Hashable, Sendable {
     /// A SHA-256 is defined up to so many bytes.
     private static let maximumBytes: UInt64 = 1 << 61
 
-    fileprivate init(words: [UInt32], countBytes: UInt64) {
+    fileprivate init(words: [UInt32], rest: [UInt8], countBytes: UInt64) {
         self.words = words
+        self.rest = rest
         self.countBytes = countBytes
     }
 
-    /// The state in one word of text: the words in hexadecimal, a colon, the count.
+    /// The state in one word of text: the words in hexadecimal, a colon, the count, and behind another colon the rest in
+    /// hexadecimal, if there is one.
     public var text: String {
         Text.hexadecimal(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } })
-            + ":\(countBytes)"
+            + ":\(countBytes)" + (rest.isEmpty ? "" : ":" + Text.hexadecimal(rest))
     }
 
     /// Reads what `text` wrote; nil for anything else.
     public init?(text: String) {
-        let halves = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-        guard halves.count == 2, halves[0].count == 64, (1...19).contains(halves[1].count),
-            halves[1].allSatisfy({ (0x30...0x39).contains($0) }),
-            let count = UInt64(String(decoding: halves[1], as: UTF8.self)), count < Self.maximumBytes,
-            count % Self.blockBytes == 0
+        let parts = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        guard (2...3).contains(parts.count), parts[0].count == 64, (1...19).contains(parts[1].count),
+            parts[1].allSatisfy({ (0x30...0x39).contains($0) }),
+            let count = UInt64(String(decoding: parts[1], as: UTF8.self)), count < Self.maximumBytes,
+            let words = Self.numbers(parts[0], digits: 8)
         else { return nil }
-        var words: [UInt32] = []
-        var rest = halves[0]
-        while !rest.isEmpty {
-            let digits = rest.prefix(8).compactMap(Hexadecimal.value)
-            guard digits.count == 8 else { return nil }
-            words.append(digits.reduce(0) { $0 << 4 | UInt32($1) })
-            rest = rest.dropFirst(8)
-        }
+        rest = parts.count == 3 ? (Self.numbers(parts[2], digits: 2) ?? []).map { UInt8(truncatingIfNeeded: $0) } : []
+        guard UInt64(rest.count) == count % Self.blockBytes, parts.count == (rest.isEmpty ? 2 : 3) else { return nil }
         self.words = words
         countBytes = count
+    }
+
+    /// Hexadecimal numbers of so many digits each; nil when it is something else.
+    private static func numbers(_ text: Substring.UTF8View, digits count: Int) -> [UInt32]? {
+        var numbers: [UInt32] = []
+        var rest = text
+        while !rest.isEmpty {
+            let digits = rest.prefix(count).compactMap(Hexadecimal.value)
+            guard digits.count == count else { return nil }
+            numbers.append(digits.reduce(0) { $0 << 4 | UInt32($1) })
+            rest = rest.dropFirst(count)
+        }
+        return numbers
     }
 }
 

@@ -3,17 +3,15 @@ import Logging
 import Transfers
 
 extension S3Client {
-    /// How long behind the deadline an upload may still be given up: within what is kept for the answer.
-    private static var giveUpSeconds: Double { 1 }
-
     /// Gives a multipart upload up, also one whose task was cancelled: what it holds has to be freed. What cannot be
     /// freed is logged.
-    func giveUp(_ upload: S3Upload, deadlineUptimeSeconds: Double?, logger: Logger) async {
-        let limit = deadlineUptimeSeconds.map { $0 + Self.giveUpSeconds }
+    /// - Parameter lateUptimeSeconds: when it must be done: later than the deadline of the work, within what the invocation
+    ///   keeps of its time for the answer (`WorkWindow`).
+    func giveUp(_ upload: S3Upload, lateUptimeSeconds: Double?, logger: Logger) async {
         // In a task of its own, which nobody cancels.
         let aborted = Task<AWSError?, Never> {
             do throws(AWSError) {
-                try await abortMultipartUpload(upload, deadlineUptimeSeconds: limit)
+                try await abortMultipartUpload(upload, deadlineUptimeSeconds: lateUptimeSeconds)
                 return nil
             } catch {
                 return error

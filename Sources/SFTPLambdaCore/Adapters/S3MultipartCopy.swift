@@ -12,6 +12,8 @@ struct S3MultipartCopy: Sendable {
     let attributes: S3ObjectAttributes
     let partBytes: UInt64
     let deadlineUptimeSeconds: Double?
+    /// Until then what was begun can be given up.
+    let lateUptimeSeconds: Double?
     let logger: Logger
 
     /// How many parts are copied at once.
@@ -30,7 +32,7 @@ struct S3MultipartCopy: Sendable {
                 upload, parts: parts, conditions: S3WriteConditions(ifMatch: etag),
                 deadlineUptimeSeconds: deadlineUptimeSeconds)
         } catch {
-            await client.giveUp(upload, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
+            await client.giveUp(upload, lateUptimeSeconds: lateUptimeSeconds, logger: logger)
             throw error
         }
     }

@@ -103,9 +103,9 @@ actor S3ObjectContent: ObjectContent {
             hasher.update(part)
             positionBytes += UInt64(part.count)
             rest = rest.dropFirst(part.count)
-            guard positionBytes % Self.markBytes == 0, let state = hasher.state else { continue }
+            guard positionBytes % Self.markBytes == 0 else { continue }
             if marks.count >= Self.maximumMarks { marks.removeFirst() }
-            marks.append(state)
+            marks.append(hasher.state)
         }
     }
 

@@ -7,13 +7,20 @@ struct S3ObjectStore: ObjectStore {
     private let client: S3Client
     private let bucket: String
     private let deadlineUptimeSeconds: Double?
+    private let lateUptimeSeconds: Double?
     private let logger: Logger
 
-    /// - Parameter deadlineUptimeSeconds: no retry is begun that could end after it.
-    init(client: S3Client, bucket: String, deadlineUptimeSeconds: Double?, logger: Logger) {
+    /// - Parameters:
+    ///   - deadlineUptimeSeconds: no retry is begun that could end after it.
+    ///   - lateUptimeSeconds: until then a note is still kept, and an upload given up: within what the invocation keeps of
+    ///     its time for the answer (`WorkWindow`).
+    init(
+        client: S3Client, bucket: String, deadlineUptimeSeconds: Double?, lateUptimeSeconds: Double?, logger: Logger
+    ) {
         self.client = client
         self.bucket = bucket
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.lateUptimeSeconds = lateUptimeSeconds
         self.logger = logger
     }
 
@@ -40,7 +47,8 @@ struct S3ObjectStore: ObjectStore {
                 address(key), attributes: S3ObjectAttributes(metadata: metadata),
                 deadlineUptimeSeconds: deadlineUptimeSeconds)
             return S3ObjectUpload(
-                client: client, upload: upload, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
+                client: client, upload: upload, deadlineUptimeSeconds: deadlineUptimeSeconds,
+                lateUptimeSeconds: lateUptimeSeconds, logger: logger)
         } catch {
             throw StoreFailure(error)
         }
@@ -64,31 +72,48 @@ struct S3ObjectStore: ObjectStore {
     private static let maximumPartPages = 10
     /// How many pages of notes are read.
     private static let maximumNotePages = 4
-    /// How long behind the deadline a note is still kept, and an upload given up: within what is kept for the answer.
-    static let lateSeconds = 1.0
-
-    private var lateUptimeSeconds: Double? { deadlineUptimeSeconds.map { $0 + Self.lateSeconds } }
 
     func resumeUpload(
-        _ key: ObjectKey, _ progress: UploadProgress
+        _ key: ObjectKey, _ progress: UploadProgress, partBytes: Int, sizeBytes: UInt64
     ) async throws(StoreFailure) -> (any ObjectUpload)? {
-        guard let state = SHA256State(text: progress.digest), !progress.parts.isEmpty else { return nil }
+        guard let state = SHA256State(text: progress.digest), !progress.parts.isEmpty,
+            let sizes = PartPlan.sizes(ofFirst: progress.parts.count, partBytes: partBytes, sizeBytes: sizeBytes),
+            state.countBytes == sizes.reduce(0, +)
+        else { return nil }
         let upload = S3Upload(address: address(key), uploadID: progress.uploadID)
-        guard let stored = try await parts(of: upload) else { return nil }
-        var parts: [S3Part] = []
-        var sizeBytes: UInt64 = 0
-        for (index, part) in progress.parts.enumerated() {
-            guard let found = stored[index + 1], found.etag == part.etag, let size = found.sizeBytes,
-                // Not every store tells the checksums of the parts; all of them check them when the upload is completed.
-                found.checksumSHA256.map({ $0 == part.sha256 }) ?? true
-            else { return nil }
-            sizeBytes += size
-            parts.append(S3Part(number: index + 1, etag: part.etag, checksumSHA256: part.sha256))
+        let parts = progress.parts.enumerated().map { index, part in
+            S3Part(number: index + 1, etag: part.etag, checksumSHA256: part.sha256)
         }
-        guard sizeBytes == state.countBytes else { return nil }
-        return S3ObjectUpload(
-            client: client, upload: upload, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger,
-            resuming: parts, state)
+        guard let stored = try await self.parts(of: upload) else {
+            // The answer to the request that completed it may have come too late, or never.
+            guard state.countBytes == sizeBytes, let made = try await object(madeOf: parts, key) else { return nil }
+            return resumed(upload, parts, state, as: made)
+        }
+        for (part, sizeBytes) in zip(parts, sizes) {
+            guard let found = stored[part.number], found.etag == part.etag, found.sizeBytes == sizeBytes,
+                // Not every store tells the checksums of the parts; all of them check them when the upload is completed.
+                found.checksumSHA256.map({ $0 == part.checksumSHA256 }) ?? true
+            else { return nil }
+        }
+        return resumed(upload, parts, state, as: nil)
+    }
+
+    private func resumed(
+        _ upload: S3Upload, _ parts: [S3Part], _ state: SHA256State, as made: S3StoredObject?
+    ) -> S3ObjectUpload {
+        S3ObjectUpload(
+            client: client, upload: upload, deadlineUptimeSeconds: deadlineUptimeSeconds,
+            lateUptimeSeconds: lateUptimeSeconds, logger: logger, resuming: parts, state, as: made)
+    }
+
+    /// The current object, if it is made of these very parts.
+    private func object(madeOf parts: [S3Part], _ key: ObjectKey) async throws(StoreFailure) -> S3StoredObject? {
+        do throws(AWSError) {
+            return try await client.objectMade(
+                of: parts, at: address(key), deadlineUptimeSeconds: deadlineUptimeSeconds)
+        } catch {
+            throw StoreFailure(error)
+        }
     }
 
     /// The parts that S3 has, by their numbers; nil when it has no such upload.

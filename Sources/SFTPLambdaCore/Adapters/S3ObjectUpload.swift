@@ -9,6 +9,8 @@ final class S3ObjectUpload: ObjectUpload {
         var parts: [S3Part] = []
         var sizeBytes: UInt64 = 0
         var isComplete = false
+        /// What an earlier run has made of the parts.
+        var made: S3StoredObject?
         /// Up to which part all are stored, and where the digest stood behind it; 0 before the first.
         var storedCount = 0
         var storedDigest: SHA256State?
@@ -19,32 +21,42 @@ final class S3ObjectUpload: ObjectUpload {
     private let client: S3Client
     private let upload: S3Upload
     private let deadlineUptimeSeconds: Double?
+    private let lateUptimeSeconds: Double?
     private let logger: Logger
     private let digest: OrderedDigest
     private let state: Mutex<State>
 
-    init(client: S3Client, upload: S3Upload, deadlineUptimeSeconds: Double?, logger: Logger) {
+    /// - Parameter lateUptimeSeconds: until then it can be given up.
+    init(
+        client: S3Client, upload: S3Upload, deadlineUptimeSeconds: Double?, lateUptimeSeconds: Double?, logger: Logger
+    ) {
         self.client = client
         self.upload = upload
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.lateUptimeSeconds = lateUptimeSeconds
         self.logger = logger
         digest = OrderedDigest(hasher: SHA256Hasher(), nextPart: 1)
         state = Mutex(State())
     }
 
     /// Goes on behind these parts.
-    /// - Parameter hash: where the digest of the whole stands behind them.
+    /// - Parameters:
+    ///   - hash: where the digest of the whole stands behind them.
+    ///   - made: the object that they have become; nil while there is none.
     init(
-        client: S3Client, upload: S3Upload, deadlineUptimeSeconds: Double?, logger: Logger, resuming parts: [S3Part],
-        _ hash: SHA256State
+        client: S3Client, upload: S3Upload, deadlineUptimeSeconds: Double?, lateUptimeSeconds: Double?, logger: Logger,
+        resuming parts: [S3Part], _ hash: SHA256State, as made: S3StoredObject?
     ) {
         self.client = client
         self.upload = upload
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.lateUptimeSeconds = lateUptimeSeconds
         self.logger = logger
         digest = OrderedDigest(hasher: SHA256Hasher(resuming: hash), nextPart: parts.count + 1)
         state = Mutex(
-            State(parts: parts, sizeBytes: hash.countBytes, storedCount: parts.count, storedDigest: hash))
+            State(
+                parts: parts, sizeBytes: hash.countBytes, isComplete: made != nil, made: made, storedCount: parts.count,
+                storedDigest: hash))
     }
 
     func putPart(_ number: Int, content: [[UInt8]]) async throws(StoreFailure) {
@@ -64,7 +76,6 @@ final class S3ObjectUpload: ObjectUpload {
         state.withLock { state in
             state.parts.append(part)
             state.sizeBytes += content.reduce(0) { $0 + UInt64($1.count) }
-            // Without one it is the last part, behind which there is nothing to go on with.
             state.ahead[number] = hash
             while let next = state.ahead.removeValue(forKey: state.storedCount + 1) {
                 state.storedCount += 1
@@ -84,13 +95,17 @@ final class S3ObjectUpload: ObjectUpload {
     }
 
     func complete() async throws(StoreFailure) -> StoredObject {
-        let (parts, sizeBytes) = state.withLock { ($0.parts, $0.sizeBytes) }
+        let (parts, sizeBytes, made) = state.withLock { ($0.parts, $0.sizeBytes, $0.made) }
         let stored: S3StoredObject
-        do throws(AWSError) {
-            stored = try await client.completeMultipartUpload(
-                upload, parts: parts, deadlineUptimeSeconds: deadlineUptimeSeconds)
-        } catch {
-            throw StoreFailure(error)
+        if let made {
+            stored = made
+        } else {
+            do throws(AWSError) {
+                stored = try await client.completeMultipartUpload(
+                    upload, parts: parts, deadlineUptimeSeconds: deadlineUptimeSeconds)
+            } catch {
+                throw StoreFailure(error)
+            }
         }
         state.withLock { $0.isComplete = true }
         return StoredObject(
@@ -99,7 +114,7 @@ final class S3ObjectUpload: ObjectUpload {
 
     func abort() async {
         guard !state.withLock({ $0.isComplete }) else { return }
-        await client.giveUp(upload, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
+        await client.giveUp(upload, lateUptimeSeconds: lateUptimeSeconds, logger: logger)
     }
 }
 
@@ -116,8 +131,8 @@ private actor OrderedDigest {
     }
 
     enum Outcome: Sendable {
-        /// Where the digest stands behind the part; nil when that is not at the end of a block.
-        case added(SHA256State?)
+        /// Where the digest stands behind the part.
+        case added(SHA256State)
         /// The task was cancelled before.
         case cancelled
     }

@@ -14,17 +14,21 @@ struct S3SourceObjects: SourceObjects {
 
     let client: S3Client
     let deadlineUptimeSeconds: Double?
+    let lateUptimeSeconds: Double?
     let logger: Logger
     let clock: AWSClock
     let limits: Limits
 
-    /// - Parameter deadlineUptimeSeconds: what is not done by then ends.
+    /// - Parameters:
+    ///   - deadlineUptimeSeconds: what is not done by then ends.
+    ///   - lateUptimeSeconds: until then a copy in parts that has ended so is still given up (`WorkWindow`).
     init(
-        client: S3Client, deadlineUptimeSeconds: Double?, logger: Logger, clock: AWSClock = .system,
-        limits: Limits = Limits()
+        client: S3Client, deadlineUptimeSeconds: Double?, lateUptimeSeconds: Double?, logger: Logger,
+        clock: AWSClock = .system, limits: Limits = Limits()
     ) {
         self.client = client
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.lateUptimeSeconds = lateUptimeSeconds
         self.logger = logger
         self.clock = clock
         self.limits = limits
@@ -85,7 +89,8 @@ private struct S3SourceObject: SourceObject {
                 let copy = S3MultipartCopy(
                     client: objects.client, address: address, etag: info.etag, sizeBytes: info.sizeBytes,
                     attributes: attributes, partBytes: objects.limits.partBytes,
-                    deadlineUptimeSeconds: objects.deadlineUptimeSeconds, logger: objects.logger)
+                    deadlineUptimeSeconds: objects.deadlineUptimeSeconds, lateUptimeSeconds: objects.lateUptimeSeconds,
+                    logger: objects.logger)
                 try await copy.run()
             } else {
                 try await copy(attributes)

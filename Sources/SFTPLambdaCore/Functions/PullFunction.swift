@@ -73,7 +73,7 @@ struct PullFunction: LambdaHandler {
             plan: plan, files: SFTPRemoteFiles(client: client),
             store: S3ObjectStore(
                 client: store, bucket: settings.bucket.text, deadlineUptimeSeconds: deadlineUptimeSeconds,
-                logger: logger),
+                lateUptimeSeconds: window.lateUptimeSeconds, logger: logger),
             clock: clock, observer: TransferLog(logger: logger))
         let opened = OpenedClients()
         _ = opened.add(client)

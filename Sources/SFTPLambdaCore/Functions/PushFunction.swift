@@ -63,7 +63,7 @@ struct PushFunction: LambdaHandler {
         }
         let opened = OpenedClients()
         let flow = PushFlow(
-            plan: plan, objects: work.objects(deadlineUptimeSeconds: window.deadlineUptimeSeconds, logger: logger),
+            plan: plan, objects: work.objects(window, logger: logger),
             connect: { () throws(RemoteFailure) in
                 // One that does not speak SFTP fails what it is asked first: that goes to the retry queue all the same.
                 try await work.connect(

@@ -38,7 +38,7 @@ struct PushRetryFunction: LambdaHandler {
         let plan = try await work.plan(deadlineUptimeSeconds: deadline)
         let opened = OpenedClients()
         let flow = RetryFlow(
-            plan: plan, objects: work.objects(deadlineUptimeSeconds: deadline, logger: logger),
+            plan: plan, objects: work.objects(window, logger: logger),
             connect: { () throws(RemoteFailure) in
                 // Rule R1: before a message is received, the server has to answer.
                 try await work.connect(

@@ -32,8 +32,10 @@ struct PushWork: Sendable {
     }
 
     /// The buckets, for an invocation.
-    func objects(deadlineUptimeSeconds: Double, logger: Logger) -> S3SourceObjects {
-        S3SourceObjects(client: s3, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
+    func objects(_ window: WorkWindow, logger: Logger) -> S3SourceObjects {
+        S3SourceObjects(
+            client: s3, deadlineUptimeSeconds: window.deadlineUptimeSeconds,
+            lateUptimeSeconds: window.lateUptimeSeconds, logger: logger)
     }
 
     /// Opens a connection for the plan, and remembers it in `opened`.

@@ -51,7 +51,7 @@ actor Checkpoints {
             await remove(place)
             return nil
         }
-        if checkpoint.isOf(place, version), let upload = try await resumeUpload(place, checkpoint.progress) {
+        if checkpoint.isOf(place, version), let upload = try await resumeUpload(place, checkpoint) {
             return (upload, checkpoint.progress.parts.count)
         }
         if checkpoint.key == place.fileKey { await abandon(checkpoint) }
@@ -71,10 +71,11 @@ actor Checkpoints {
 
     /// A role that may not do it, as one of an older deployment, must not keep a file from being taken at all.
     private func resumeUpload(
-        _ place: Checkpoint.Place, _ progress: UploadProgress
+        _ place: Checkpoint.Place, _ checkpoint: Checkpoint
     ) async throws(StoreFailure) -> (any ObjectUpload)? {
         do throws(StoreFailure) {
-            return try await store.resumeUpload(place.fileKey, progress)
+            return try await store.resumeUpload(
+                place.fileKey, checkpoint.progress, partBytes: checkpoint.partBytes, sizeBytes: checkpoint.sizeBytes)
         } catch {
             guard error.reason == .denied else { throw error }
             areOfUse = false

@@ -28,8 +28,9 @@ struct FileTransfer: Sendable {
         case noTime
         /// Parts of it are stored, and the next run goes on with it.
         case continues
-        /// The time was up before the first part was stored that this run began then.
-        case noPart(beganUptimeSeconds: Double)
+        /// The time was up before the first part was stored that this run began then, or, when no part was left, before
+        /// the upload was completed.
+        case noPart(beganUptimeSeconds: Double, isLeft: Bool)
         /// Parts of it were stored in the time, and how far that is could not be kept.
         case notKept
 
@@ -118,7 +119,8 @@ struct FileTransfer: Sendable {
         case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
         case .noTime: ledger.remaining()
         case .continues: ledger.continues()
-        case .noPart(let began): ledger.storedNoPart(of: candidate.path, beganUptimeSeconds: began)
+        case .noPart(let began, let isLeft):
+            ledger.cameNoFurther(with: candidate.path, beganUptimeSeconds: began, isPartLeft: isLeft)
         }
     }
 

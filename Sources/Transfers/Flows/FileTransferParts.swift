@@ -1,5 +1,9 @@
 /// Files of several parts. One that does not fit into the time that is left leaves a checkpoint and its upload, and the
 /// next run goes on behind the last part that is stored.
+///
+/// A run always comes further if a part, or what is to be done behind the last one, takes no longer than its time: each
+/// part that is stored is kept, the last one too, and a run that finds all of them there has only the finish left. Part of
+/// the time is reserved for that (`PartPace.finishSeconds`): it is not begun at the end of a run to be cut off there.
 extension FileTransfer {
     /// How much may come between two checkpoints of a file that does not fit: this is what a process that is killed loses.
     private static let checkpointBytes: UInt64 = 256 << 20
@@ -8,6 +12,8 @@ extension FileTransfer {
     /// An upload that is under way.
     private struct PartUpload {
         let upload: any ObjectUpload
+        /// How many parts the file has.
+        let count: Int
         /// How many parts an earlier run has stored.
         let storedCount: Int
         /// Where its checkpoint is kept; nil when it has to be taken to its end in this run: in `.done` a file has no
@@ -20,13 +26,17 @@ extension FileTransfer {
         _ reader: any RemoteFileReader, _ source: Source, count: Int, sizeBytes: UInt64
     ) async throws(Fault) -> (StoredObject, FileVersion) {
         // The metadata go first, so the time has to be known before the first part.
+        let openedUptimeSeconds = clock.uptimeSeconds
         let version = try await version(of: reader, source)
-        let upload = try await beginUpload(source, version)
+        let upload = try await beginUpload(source, version, count: count)
+        let now = clock.uptimeSeconds
         let run = PartRun(
             pace: PartPace(
-                deadlineUptimeSeconds: plan.deadlineUptimeSeconds, beganUptimeSeconds: clock.uptimeSeconds))
+                deadlineUptimeSeconds: plan.deadlineUptimeSeconds, openingSeconds: now - openedUptimeSeconds,
+                beganUptimeSeconds: now))
         do throws(Fault) {
             try await sendParts(reader, count: count, sizeBytes: sizeBytes, to: upload, run)
+            guard mayFinish(upload, run) else { throw Fault.noTime }
             // Only now, behind the last read, can the look at size and time speak for all of them.
             _ = try await remote { () throws(RemoteFailure) in
                 try await reader.read(from: sizeBytes, countBytes: 0, verifyingEnd: true)
@@ -47,16 +57,19 @@ extension FileTransfer {
     }
 
     /// Goes on with the upload of an earlier run, or begins one.
-    private func beginUpload(_ source: Source, _ version: FileVersion) async throws(Fault) -> PartUpload {
+    private func beginUpload(
+        _ source: Source, _ version: FileVersion, count: Int
+    ) async throws(Fault) -> PartUpload {
         var place: Checkpoint.Place?
         if source.isAtItsPlace, version.modified != nil { place = checkpoints.place(for: source.path, source.key) }
         do {
             if let place, let (upload, storedCount) = try await checkpoints.resume(place, version) {
-                return PartUpload(upload: upload, storedCount: storedCount, place: place, version: version)
+                return PartUpload(
+                    upload: upload, count: count, storedCount: storedCount, place: place, version: version)
             }
             let upload = try await store.beginUpload(source.key, metadata: metadata(of: source, version))
             if !(await checkpoints.areOfUse) { place = nil }
-            return PartUpload(upload: upload, storedCount: 0, place: place, version: version)
+            return PartUpload(upload: upload, count: count, storedCount: 0, place: place, version: version)
         } catch {
             throw .store(error)
         }
@@ -108,7 +121,7 @@ extension FileTransfer {
                 await save(upload, run, sizeBytes: sizeBytes)
                 let (offset, countBytes) = PartPlan.range(ofPart: number, sizeBytes: sizeBytes)
                 let reserved = await budget.reserve(countBytes)
-                guard mayBegin(countBytes, of: upload, run) else {
+                guard mayBegin(countBytes, isLast: number == count, of: upload, run) else {
                     budget.release(reserved)
                     run.isOutOfTime = true
                     break
@@ -134,11 +147,16 @@ extension FileTransfer {
         if run.isOutOfTime { throw .noTime }
     }
 
-    private func mayBegin(_ countBytes: Int, of upload: PartUpload, _ run: PartRun) -> Bool {
+    private func mayBegin(_ countBytes: Int, isLast: Bool, of upload: PartUpload, _ run: PartRun) -> Bool {
         guard upload.place != nil else { return true }
         return !Task.isCancelled
             && run.pace.mayBegin(
-                partBytes: countBytes, underWayBytes: run.underWayBytes, now: clock.uptimeSeconds)
+                partBytes: countBytes, underWayBytes: run.underWayBytes, isLast: isLast, now: clock.uptimeSeconds)
+    }
+
+    /// Where nothing could be kept, it is tried to the end.
+    private func mayFinish(_ upload: PartUpload, _ run: PartRun) -> Bool {
+        upload.place == nil || (!Task.isCancelled && run.pace.mayFinish(now: clock.uptimeSeconds))
     }
 
     /// Keeps a checkpoint from time to time while the file is not going to fit. One that fits costs no request.
@@ -146,7 +164,8 @@ extension FileTransfer {
         guard let place = upload.place, !Task.isCancelled else { return }
         let now = clock.uptimeSeconds
         let storedBytes = run.pace.storedBytes
-        let leftBytes = sizeBytes - UInt64(upload.storedCount) * UInt64(PartPlan.partBytes) - storedBytes
+        let hadBytes = UInt64(upload.storedCount) * UInt64(PartPlan.partBytes)
+        let leftBytes = sizeBytes - min(sizeBytes, hadBytes + storedBytes)
         guard run.pace.fits(leftBytes: leftBytes, now: now) == false else { return }
         if let savedBytes = run.savedBytes, storedBytes - savedBytes < Self.checkpointBytes,
             now - run.savedUptimeSeconds < Self.checkpointSeconds
@@ -199,7 +218,8 @@ extension FileTransfer {
             return isTimeUp ? .continues : fault
         }
         if upload.storedCount == 0 { await giveUp(upload) }
-        return isTimeUp ? .noPart(beganUptimeSeconds: run.pace.beganUptimeSeconds) : fault
+        guard isTimeUp else { return fault }
+        return .noPart(beganUptimeSeconds: run.pace.beganUptimeSeconds, isLeft: upload.storedCount < upload.count)
     }
 
     private func giveUp(_ upload: PartUpload) async {

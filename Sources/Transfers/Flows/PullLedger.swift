@@ -83,11 +83,17 @@ final class PullLedger: Sendable {
         }
     }
 
-    /// The time was up before a part was stored. That is nothing where the run was short of time already; else no run
-    /// would ever come further.
-    func storedNoPart(of path: RemotePath, beganUptimeSeconds: Double) {
+    /// The time was up before a part was stored, or, where all are, before the upload was completed. That is nothing where
+    /// the run was short of time already; else no run would ever come further.
+    func cameNoFurther(with path: RemotePath, beganUptimeSeconds: Double, isPartLeft: Bool) {
         guard let deadlineUptimeSeconds, isEarly(beganUptimeSeconds) else { return remaining() }
         let hadSeconds = max(1, deadlineUptimeSeconds - beganUptimeSeconds)
+        guard isPartLeft else {
+            return failed(
+                path,
+                "all parts of it are stored, and the store did not make the object of them in the \(Int(hadSeconds)) s "
+                    + "that this invocation had: give the function a longer timeout")
+        }
         let kilobytesPerSecond = Int((Double(PartPlan.partBytes) / hadSeconds / 1000).rounded(.up))
         failed(
             path,

@@ -13,8 +13,11 @@ public protocol ObjectStore: Sendable {
     func head(_ key: ObjectKey) async throws(StoreFailure) -> ObjectSummary?
 
     /// Goes on with an upload that an earlier run has left; nil when that cannot be: the store has no such upload any
-    /// more, or not the parts that `progress` says.
-    func resumeUpload(_ key: ObjectKey, _ progress: UploadProgress) async throws(StoreFailure) -> (any ObjectUpload)?
+    /// more, not the parts that `progress` says, or parts that are not those of a file of `sizeBytes` in parts of
+    /// `partBytes`. Where all parts were stored and the object has been made of them since, `complete` gives that.
+    func resumeUpload(
+        _ key: ObjectKey, _ progress: UploadProgress, partBytes: Int, sizeBytes: UInt64
+    ) async throws(StoreFailure) -> (any ObjectUpload)?
 
     /// Gives up an upload that an earlier run has left. That there is none any more is no error.
     func abandonUpload(_ key: ObjectKey, uploadID: String) async throws(StoreFailure)
@@ -89,7 +92,7 @@ public protocol ObjectUpload: Sendable {
     /// Makes the object visible; every part from 1 to the highest must have been stored.
     func complete() async throws(StoreFailure) -> StoredObject
 
-    /// How far it has come; nil while its first part is not stored. All parts must be whole blocks of 64 bytes.
+    /// How far it has come, the last part included; nil while its first part is not stored.
     func progress() async -> UploadProgress?
 
     /// Gives the upload up and frees what it holds. Never throws: what it could not free is logged by the adapter.

@@ -25,6 +25,18 @@ public enum PartPlan: Hashable, Sendable {
         }
     }
 
+    /// How long the first parts of a file are, up to this number of them; nil when it has fewer.
+    public static func sizes(ofFirst count: Int, partBytes: Int, sizeBytes: UInt64) -> [UInt64]? {
+        var left = sizeBytes
+        var sizes: [UInt64] = []
+        for _ in 0..<count {
+            guard left > 0 else { return nil }
+            sizes.append(min(left, UInt64(partBytes)))
+            left -= min(left, UInt64(partBytes))
+        }
+        return sizes
+    }
+
     /// Where the part with this number (from 1) begins, and how long it is.
     public static func range(ofPart number: Int, sizeBytes: UInt64) -> (offset: UInt64, countBytes: Int) {
         precondition(number >= 1, "parts count from 1")
