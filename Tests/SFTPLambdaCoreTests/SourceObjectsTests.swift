@@ -72,7 +72,7 @@ import Transfers
 
     // MARK: Broken transfers
 
-    private static let content = sampleBytes(900_000)
+    private static let content = sampleBytes(1_200_000)
     private static let checksum = Data(SHA256Hasher.digest(content)).base64EncodedString()
 
     /// Answers HEAD, and GET as far as `sentBytes` says for the so many-th GET (nil: to the end).
@@ -172,6 +172,19 @@ import Transfers
         defer { server.stop() }
         let failure = try #require(await Self.failure { _ = try await Self.read(server) })
         #expect(failure.reason == .unavailable && failure.message.contains("SHA-256"))
+        // Nor does another push go on behind them.
+        let content = try await #require(try await Self.seen(server)).open()
+        var sawPlace = false
+        do {
+            while try await content.next() != nil {
+                let isThere = await content.position(upTo: .max) != nil
+                sawPlace = sawPlace || isThere
+            }
+            Issue.record("they were taken")
+        } catch {
+            #expect(sawPlace)
+            #expect(await content.position(upTo: .max) == nil)
+        }
     }
 
     @Test func aChecksumOfPartsIsNotComparedWithTheBytes() async throws {

@@ -121,6 +121,8 @@ actor S3ObjectContent: ObjectContent {
         }
         let digest = SHA256Hasher.hexadecimal(hasher.finalize())
         if let expectedSHA256, digest != expectedSHA256 {
+            // Nobody goes on with what has been written of them.
+            marks = []
             var error = broken("the bytes that came do not have the SHA-256 that S3 has")
             error.kind = .corrupted
             throw StoreFailure(error)
