@@ -31,7 +31,7 @@ import Transfers
             for promise in RetryQueueContract.Promise.allCases {
                 group.addTask {
                     let subject = RetryQueueContract.Subject(
-                        queue: Self.queue(client, promise.rawValue + suffix),
+                        queue: Self.queue(client, promise.rawValue + suffix), delaysMessages: suffix.isEmpty,
                         deadLetters: {
                             let dead = try await client.queue(named: "dead" + suffix)
                             return try await client.receiveMessages(from: dead, waitSeconds: 2).messages.map(\.body)

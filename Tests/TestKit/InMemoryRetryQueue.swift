@@ -133,7 +133,9 @@ public final class InMemoryRetryQueue: RetryQueue {
             guard size <= behaviour.maximumMessageBytes, !message.body.isEmpty else {
                 throw QueueFailure(.rejected, "send: a message of \(size) bytes")
             }
-            for _ in 0..<(behaviour.sendsTwice ? 2 : 1) { add(message.body, message.attributes) }
+            for _ in 0..<(behaviour.sendsTwice ? 2 : 1) {
+                add(message.body, message.attributes, delaySeconds: message.delaySeconds)
+            }
         }
     }
 
@@ -185,10 +187,13 @@ public final class InMemoryRetryQueue: RetryQueue {
     // MARK: Steps
 
     @discardableResult
-    private func add(_ body: String, _ attributes: [RetryMessage.Attribute]) -> String {
-        shared.state.withLock { state in
+    private func add(_ body: String, _ attributes: [RetryMessage.Attribute], delaySeconds: Int = 0) -> String {
+        let now = clock.uptimeSeconds
+        return shared.state.withLock { state in
             defer { state.nextNumber += 1 }
-            state.messages.append(Message(id: "m\(state.nextNumber)", body: body, attributes: attributes))
+            var message = Message(id: "m\(state.nextNumber)", body: body, attributes: attributes)
+            if delaySeconds > 0 { message.hiddenUntilUptimeSeconds = now + Double(delaySeconds) }
+            state.messages.append(message)
             return "m\(state.nextNumber)"
         }
     }

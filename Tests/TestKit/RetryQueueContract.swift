@@ -7,6 +7,7 @@ public struct RetryQueueContract: Sendable {
     /// Every promise has a name, and wants an empty queue of that name, or at least of its own.
     public enum Promise: String, CaseIterable, Sendable {
         case emptyQueueGivesNothing, messagesArriveAsTheyWereSent, manyMessagesArrive, longestMessageArrives
+        case delayedMessagesComeLater
         case receivedAreHidden, hiddenComeAgainWhenTheTimeIsUp, handedBackComeAtOnce, hidingCanBeExtended
         case deletedAreGone, olderReceiptsHideNothing, failuresAreToldByIndex, nothingIsAskedOfNothing
         case receivedTooOftenGoesToTheDeadLetters, cancelledCallsSaySo
@@ -19,10 +20,16 @@ public struct RetryQueueContract: Sendable {
         public var queue: any RetryQueue
         /// The bodies of the dead letters, seen past the implementation that is checked.
         public var deadLetters: @Sendable () async throws -> [String]
+        /// Whether it delays single messages, as FIFO queues do not.
+        public var delaysMessages: Bool
 
         /// Makes a subject.
-        public init(queue: any RetryQueue, deadLetters: @escaping @Sendable () async throws -> [String]) {
+        public init(
+            queue: any RetryQueue, delaysMessages: Bool = true,
+            deadLetters: @escaping @Sendable () async throws -> [String]
+        ) {
             self.queue = queue
+            self.delaysMessages = delaysMessages
             self.deadLetters = deadLetters
         }
     }
@@ -47,6 +54,7 @@ public struct RetryQueueContract: Sendable {
         case .messagesArriveAsTheyWereSent: try await messagesArriveAsTheyWereSent()
         case .manyMessagesArrive: try await manyMessagesArrive()
         case .longestMessageArrives: try await longestMessageArrives()
+        case .delayedMessagesComeLater: try await delayedMessagesComeLater()
         case .receivedAreHidden: try await receivedAreHidden()
         case .hiddenComeAgainWhenTheTimeIsUp: try await hiddenComeAgainWhenTheTimeIsUp()
         case .handedBackComeAtOnce: try await handedBackComeAtOnce()
@@ -129,6 +137,18 @@ public struct RetryQueueContract: Sendable {
         let second = try await receiveOne()
         #expect(second.id == first.id && second.receipt != first.receipt && second.receiveCount == 2)
         #expect(second.body == first.body)
+    }
+
+    /// A queue that cannot delay it takes it all the same.
+    private func delayedMessagesComeLater() async throws {
+        let key = try #require(ObjectKey("a"))
+        let message = RetryMessage(
+            ObjectEvent(bucket: "bucket", key: key),
+            because: RetryMessage.Reason(
+                errorClass: "c", errorText: "t", time: UnixTime(seconds: 1_700_000_000), attempt: 1), delaySeconds: 2)
+        #expect(await queue.send([message]).isEmpty)
+        if subject.delaysMessages { #expect(try await receive().isEmpty) }
+        #expect(try await receiveOne().receiveCount == 1)
     }
 
     private func handedBackComeAtOnce() async throws {

@@ -250,10 +250,12 @@ import Testing
             let next = try file(10).counted(after: last, hasGoneOn: true)
             last = try #require(next)
             #expect(last.fruitlessAttempts == attempt)
+            #expect(last.delaySeconds == [60, 120, 240, 480][attempt - 1], "each waits longer")
         }
         #expect(try file(10).counted(after: last, hasGoneOn: true) == nil, "then it is sent from its beginning")
         let further = try file(11).counted(after: last, hasGoneOn: true)
         #expect(further?.fruitlessAttempts == 0, "progress begins the count anew")
+        #expect(further?.delaySeconds == 0, "and does not wait")
         let anew = try file(20).counted(after: try file(10), hasGoneOn: false)
         #expect(anew?.fruitlessAttempts == 1, "who began anew has gone no further, however far that is")
     }
@@ -293,6 +295,136 @@ import Testing
         #expect((2...4).contains(runs))
         expectContent(world)
         #expect(Set(files(world).keys) == ["/in/large"])
+    }
+
+    /// A server that takes no byte more is not asked without end, and costs the message no receive.
+    @Test func retryThatComesNoFurtherWaits() async throws {
+        let world = makeWorld()
+        let left = try await cutOff(world)
+        world.queue.plant(left.newest.s3EventJSON)
+        let dead = PortTap { call in
+            call.operation == "remote.write" && call.moment == .before ? .disconnect : .proceed
+        }
+        // In each run it is tried beside others, and then alone.
+        for waitSeconds in [120.0, 480] {
+            _ = await world.retryFlow(tap: dead).run()
+            let message = try #require(world.queue.messages.first)
+            #expect(world.queue.messages.count == 1 && message.receiveCount == 0)
+            let again = await world.retryFlow(tap: dead).run()
+            #expect(again.received == 0, "it comes no sooner")
+            let before = world.clock.uptimeSeconds
+            while world.queue.hiddenCount > 0 { world.clock.advance(seconds: 1) }
+            #expect((waitSeconds - 5...waitSeconds).contains(world.clock.uptimeSeconds - before))
+        }
+        // Then it is sent from its beginning, and its receives count.
+        _ = await world.retryFlow(tap: dead).run()
+        #expect(world.queue.messages.first?.receiveCount == 1 && world.queue.hiddenCount == 1)
+        while world.queue.hiddenCount > 0 { world.clock.advance(seconds: 1) }
+        #expect(await world.retryFlow().run().delivered == 1)
+        expectContent(world)
+    }
+
+    // MARK: Several events of one version
+
+    /// Runs pushRetry, and cuts it off at a WRITE.
+    private func retry(_ world: PushWorld, until count: Int) async -> (summary: PushSummary, writes: Int) {
+        let task = Mutex<Task<PushSummary, Never>?>(nil)
+        let written = Mutex(0)
+        let isStarted = Gate()
+        let tap = PortTap { call in
+            await isStarted.pass()
+            guard call.operation == "remote.write", call.moment == .before else { return .proceed }
+            let number = written.withLock { written in
+                written += 1
+                return written
+            }
+            if number == count { task.withLock { $0 }?.cancel() }
+            return .proceed
+        }
+        let flow = world.retryFlow(tap: tap)
+        let running = Task { await flow.run() }
+        task.withLock { $0 = running }
+        isStarted.open()
+        return (await running.value, written.withLock { $0 })
+    }
+
+    /// Pushes of one version that overlap each leave a file and a message.
+    private func overlapping(_ world: PushWorld, untils: [Int]) async throws -> [PushRequest] {
+        var left: [PushRequest] = []
+        for until in untils {
+            let request = try #require(request)
+            let outcome = await push(request, in: world, until: until)
+            left.append(try #require(world.leftOver(of: request, outcome)))
+        }
+        #expect(files(world).count == untils.count)
+        return left
+    }
+
+    @Test func overlappingPushesGoOnAsOneWithTheFileThatHasComeFurthest() async throws {
+        let world = makeWorld()
+        for left in try await overlapping(world, untils: [100, 120, 250, 140, 110]) {
+            world.queue.plant(left.newest.s3EventJSON)
+        }
+        let (first, _) = await retry(world, until: 60)
+        #expect(first.skipped == ["repeated": 4] && first.failed == 0, "\(first)")
+        #expect(files(world).count == 1 && world.queue.messages.count == 1)
+        let (last, writes) = await retry(world, until: .max)
+        #expect(last.delivered == 1 && writes < Self.writesCount - 250 + 30, "\(writes)")
+        #expect(Set(files(world).keys) == ["/in/large"] && world.queue.messages.isEmpty)
+        expectContent(world)
+    }
+
+    /// A queue may hold a message twice: the file is not thrown away for the second.
+    @Test func messageThatIsThereTwiceKeepsItsFile() async throws {
+        let world = makeWorld()
+        let left = try await cutOff(world)
+        for _ in 0..<2 { world.queue.plant(left.newest.s3EventJSON) }
+        let (summary, writes) = await retry(world, until: .max)
+        #expect(summary.delivered == 1 && summary.skipped == ["repeated": 1], "\(summary)")
+        #expect(writes < Self.writesCount - Self.cutOffAt + 30)
+        #expect(Set(files(world).keys) == ["/in/large"] && world.queue.messages.isEmpty)
+    }
+
+    @Test func oneRequestWithSeveralFilesGoesOnWithOneAndRemovesTheOthers() async throws {
+        let world = makeWorld()
+        let left = try await overlapping(world, untils: [100, 250, 120])
+        let requests = PushRequest.collapsing(left.map { ($0.newest, nil) })
+        #expect(requests.count == 1)
+        let (outcome, writes) = await pushOn(try #require(requests.first), in: world)
+        expectDelivered(outcome, in: world)
+        #expect(writes < Self.writesCount - 250 + 30)
+    }
+
+    @Test func messagesThatAskForSomethingElseAreKept() throws {
+        let key = try #require(ObjectKey("a"))
+        let event = ObjectEvent(
+            bucket: "b", key: key, etag: ETag("\"1\""), sequencer: Sequencer("05"))
+        func isRepeated(_ change: (inout ObjectEvent) -> Void) -> Bool {
+            let held = HeldRequests()
+            var other = event
+            change(&other)
+            return held.add("1", event) == nil && held.add("2", other) != nil
+        }
+        let name = TemporaryName.name(for: try #require(RemoteName(bytes: Array("a".utf8))), randomBits: 1)
+        let etag = try #require(ETag("\"1\""))
+        #expect(isRepeated { _ in })
+        #expect(isRepeated { $0.sequencer = Sequencer("04") }, "the later one covers it")
+        #expect(!isRepeated { $0.sequencer = Sequencer("06") }, "it may be of a version that came since")
+        #expect(!isRepeated { $0.sequencer = nil })
+        #expect(!isRepeated { $0.etag = ETag("\"2\"") })
+        #expect(!isRepeated { $0.mustSend = true })
+        #expect(!isRepeated { $0.bucket = "c" })
+        #expect(!isRepeated { $0.delivered = Delivery(etag: etag, destinationSHA256: "d") })
+        #expect(
+            !isRepeated {
+                $0.partial = PartialFile(
+                    name: name, etag: etag, destinationSHA256: "d",
+                    position: ContentPosition(offsetBytes: 5 << 20, digest: "s"))
+            }, "what has come further is not thrown away")
+        let held = HeldRequests()
+        #expect(held.add("1", event) == nil && held.add("2", nil) == nil)
+        held.remove("1")
+        #expect(held.add("3", event) == nil, "nobody pushes it any more")
     }
 
     /// Whatever happens while a push goes on: the file is whole in the end.

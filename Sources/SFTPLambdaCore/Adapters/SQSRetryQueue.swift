@@ -7,7 +7,8 @@ import Transfers
 /// The retry queue over SQS, for one invocation.
 ///
 /// A FIFO queue will do as well. There every message is a group of its own, so that none waits behind another, and is
-/// known by the digest of all that it says: sent twice within five minutes, it is there once.
+/// known by the digest of all that it says: sent twice within five minutes, it is there once. Such a queue delays no single
+/// message: there `RetryMessage.delaySeconds` has no effect.
 struct SQSRetryQueue: RetryQueue {
     private let locator: RetryQueueLocator
     private let client: SQSClient
@@ -96,7 +97,11 @@ struct SQSRetryQueue: RetryQueue {
                 dataType: attribute.dataType.rawValue, value: .text(attribute.value))
             all += [attribute.name, attribute.value]
         }
-        guard isFIFO else { return outgoing }
+        guard isFIFO else {
+            // Unsaid, it is as long as the queue says.
+            if message.delaySeconds > 0 { outgoing.delaySeconds = message.delaySeconds }
+            return outgoing
+        }
         let digest = SHA256Hasher.hexadecimal(
             SHA256Hasher.digest(pieces: all.map { Array("\($0.utf8.count) \($0)".utf8) }))
         outgoing.groupID = digest

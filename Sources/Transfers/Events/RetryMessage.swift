@@ -6,6 +6,12 @@ public struct RetryMessage: Hashable, Sendable {
     public let body: String
     /// The attributes, for people and alarms: what is needed to push is in the body.
     public let attributes: [Attribute]
+    /// How long nobody receives it, from 0 to `maximumDelaySeconds`. A queue that delays no single message shows it at
+    /// once.
+    public let delaySeconds: Int
+
+    /// The longest delay (Amazon SQS API Reference, "SendMessage").
+    public static let maximumDelaySeconds = 900
 
     /// A message attribute.
     public struct Attribute: Hashable, Sendable {
@@ -45,14 +51,16 @@ public struct RetryMessage: Hashable, Sendable {
         }
     }
 
-    /// A record that is to be tried again.
-    public init(_ event: ObjectEvent, because reason: Reason) {
+    /// A record that is to be tried again, after a delay that is cut to what a queue can do.
+    public init(_ event: ObjectEvent, because reason: Reason, delaySeconds: Int = 0) {
+        self.delaySeconds = min(max(0, delaySeconds), Self.maximumDelaySeconds)
         body = event.s3EventJSON
         attributes = Self.attributes(reason)
     }
 
     /// What could not be understood, kept for the day when it can.
     public init(_ failure: IncomingEvent.Failure, time: UnixTime, attempt: Int) {
+        delaySeconds = 0
         body = Self.acceptable(String(decoding: failure.event, as: UTF8.self))
         attributes = Self.attributes(
             Reason(

@@ -19,6 +19,11 @@ public struct PartialFile: Hashable, Sendable {
     /// After so many fruitless attempts it is sent from its beginning: then it is the queue's redrive policy that counts.
     private static let maximumFruitlessAttempts = 4
 
+    /// How long the next attempt waits: not at all behind one that came further.
+    var delaySeconds: Int {
+        fruitlessAttempts == 0 ? 0 : RetryBackOff.seconds(afterReceives: fruitlessAttempts)
+    }
+
     /// Makes a value; nil when a push can have made no file of this name.
     public init?(
         name: RemoteName, etag: ETag, destinationSHA256: String, position: ContentPosition, fruitlessAttempts: Int = 0

@@ -17,6 +17,8 @@ public enum PushDecision: Hashable, Sendable {
         case marked
         /// It says how far a pull has come with a file (`Checkpoint`), and is nobody else's business.
         case checkpoint
+        /// Another message asks for the same version and is being pushed.
+        case repeated
     }
 
     /// Decides.

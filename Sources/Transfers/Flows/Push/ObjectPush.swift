@@ -28,11 +28,11 @@ struct ObjectPush: Sendable {
         if Checkpoint.isKept(under: request.key) { return .skipped(.checkpoint) }
         do throws(PushFailure) {
             let target = try plan.target(for: request.key)
-            var partial = target.partial(of: request)
+            var partials = target.partials(of: request)
             let outcome = try await run(
-                request, to: target, startedAt: clock.uptimeSeconds, &mayHaveReplaced, &partial)
-            // What an earlier push has begun is of no use any more.
-            if let partial { await discard(partial, target) }
+                request, to: target, startedAt: clock.uptimeSeconds, &mayHaveReplaced, &partials)
+            // What earlier pushes have begun is of no use any more.
+            for partial in partials { await discard(partial, target) }
             return outcome
         } catch {
             return .failed(error.sendingAgain(mayHaveReplaced))
@@ -41,7 +41,7 @@ struct ObjectPush: Sendable {
 
     private func run(
         _ request: PushRequest, to target: PushTarget, startedAt start: Double, _ mayHaveReplaced: inout Bool,
-        _ partial: inout PartialFile?
+        _ partials: inout [PartialFile]
     ) async throws(PushFailure) -> PushOutcome {
         let address = ObjectAddress(bucket: request.bucket, key: request.key)
         var delivered: PushReceipt?
@@ -62,13 +62,11 @@ struct ObjectPush: Sendable {
             guard let sent = ETag(object.summary.etag) else {
                 throw PushFailure(.store, "\(address): the store gives it no ETag that can be used")
             }
-            if let other = partial, other.etag != sent {
-                await discard(other, target)
-                partial = nil
-            }
-            let begun = partial
+            // One file is gone on with, whatever the number of those that were begun.
+            let begun = partials.first { $0.etag == sent }
+            for other in partials where other != begun { await discard(other, target) }
             // From here on it has another name, or none, and what is said of it is in the failure.
-            partial = nil
+            partials = []
             let delivery = FileDelivery(
                 plan: plan, server: server, budget: budget, target: target, object: object, partial: begun,
                 clock: clock,
@@ -93,6 +91,14 @@ struct ObjectPush: Sendable {
             }
         }
         throw PushFailure(.store, "\(address): it was replaced by a newer version again and again while it was pushed")
+    }
+
+    /// Removes what earlier pushes of the request have left.
+    /// - Parameter kept: the one that stays.
+    func discardPartials(of request: PushRequest, except kept: RemoteName?) async {
+        // What can never go anywhere has left nothing.
+        guard let target = try? plan.target(for: request.key) else { return }
+        for partial in target.partials(of: request) where partial.name != kept { await discard(partial, target) }
     }
 
     /// Removes what an earlier push has left, also when the task is cancelled.

@@ -74,12 +74,15 @@ struct PushTarget: Sendable {
         path.parent.appending(TemporaryName.name(for: name, randomBits: randomBits))
     }
 
-    /// What the request says of a file that was begun here; nil when it says nothing, or means another place.
-    func partial(of request: PushRequest) -> PartialFile? {
-        guard case .file(let name) = path.kind else { return nil }
-        return request.events.reversed().compactMap(\.partial).first {
-            $0.destinationSHA256 == destination.sha256 && TemporaryName.isOurs($0.name, for: name)
-        }
+    /// What the request says of files that were begun here, the one that has come furthest first; nothing when it means
+    /// another place.
+    func partials(of request: PushRequest) -> [PartialFile] {
+        guard case .file(let name) = path.kind else { return [] }
+        var names: Set<RemoteName> = []
+        return request.events.reversed().compactMap(\.partial)
+            .filter { $0.destinationSHA256 == destination.sha256 && TemporaryName.isOurs($0.name, for: name) }
+            .sorted { $0.position.offsetBytes > $1.position.offsetBytes }
+            .filter { names.insert($0.name).inserted }
     }
 
     /// Where such a file is.

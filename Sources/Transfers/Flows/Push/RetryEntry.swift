@@ -7,16 +7,22 @@ struct RetryEntry: Sendable {
     let itemIDs: [String]
 
     /// What is left to do of a request; empty when nothing is. One message for each record (rule U7).
-    /// - Parameter attempt: how often the request has been tried, this time included.
+    ///
+    /// What has come further is tried again at once: that is no failure. What has not waits, longer each time, so that a
+    /// server that is dead or full is not asked without end.
+    /// - Parameters:
+    ///   - attempt: how often the request has been tried, this time included.
+    ///   - delaySeconds: how long what failed waits, where nothing is said of fruitless attempts.
     static func entries(
-        of request: PushRequest, _ outcome: PushOutcome, at time: UnixTime, attempt: Int = 1
+        of request: PushRequest, _ outcome: PushOutcome, at time: UnixTime, attempt: Int = 1, delaySeconds: Int = 0
     ) -> [RetryEntry] {
-        let entry = { (event: ObjectEvent, failure: PushFailure) in
+        let entry = { (event: ObjectEvent, failure: PushFailure, delaySeconds: Int) in
             RetryEntry(
                 message: RetryMessage(
                     event,
                     because: RetryMessage.Reason(
-                        errorClass: failure.errorClass, errorText: failure.message, time: time, attempt: attempt)),
+                        errorClass: failure.errorClass, errorText: failure.message, time: time, attempt: attempt),
+                    delaySeconds: delaySeconds),
                 object: request.address, itemIDs: request.itemIDs)
         }
         switch outcome {
@@ -25,12 +31,14 @@ struct RetryEntry: Sendable {
             return request.events.map { event in
                 let again = event.sendingAgain(failure.mustSend)
                 // One of them goes on with the file; the others then find it delivered.
-                return entry(event == request.newest ? again.goingOn(with: failure.partial) : again, failure)
+                return entry(
+                    event == request.newest ? again.goingOn(with: failure.partial) : again, failure,
+                    failure.partial?.delaySeconds ?? delaySeconds)
             }
         case .unmarked(let receipt, let failure, let destination):
             // All events of the request have led to this delivery: one mark settles them.
             let event = ETag(receipt.etag).map { request.newest.delivered($0, to: destination) } ?? request.newest
-            return [entry(event, failure)]
+            return [entry(event, failure, 0)]
         }
     }
 }

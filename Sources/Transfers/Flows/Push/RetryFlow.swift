@@ -84,13 +84,14 @@ public struct RetryFlow: Sendable {
     /// - Returns: the messages that were held when the connection was lost.
     private func pushTogether(_ ledger: PushLedger) async -> [HeldMessage] {
         let turns = ObjectTurns()
-        var held: [HeldMessage] = []
+        let held = HeldRequests()
+        var interrupted: [HeldMessage] = []
         await withTaskGroup(of: HeldMessage?.self) { group in
             var underWay = 0
             var waitSeconds = Self.firstWaitSeconds
             while true {
                 while underWay > PushPlan.maximumObjectsInFlight - Self.maximumBatch, let ended = await group.next() {
-                    if let ended { held.append(ended) }
+                    if let ended { interrupted.append(ended) }
                     underWay -= 1
                 }
                 guard hasTime, !(await together.server.isGivenUp) else { break }
@@ -99,12 +100,30 @@ public struct RetryFlow: Sendable {
                 waitSeconds = Self.laterWaitSeconds
                 for message in messages {
                     underWay += 1
-                    group.addTask { await pushTogether(message, turns, ledger) }
+                    let repetition = held.add(message.message.id, message.onlyEvent)
+                    group.addTask {
+                        defer { held.remove(message.message.id) }
+                        if let repetition {
+                            await drop(message, repetition, ledger)
+                            return nil
+                        }
+                        return await pushTogether(message, turns, ledger)
+                    }
                 }
             }
-            for await case let ended? in group { held.append(ended) }
+            for await case let ended? in group { interrupted.append(ended) }
         }
-        return held
+        return interrupted
+    }
+
+    /// Removes a message that asks for what another one asks for, which is held already, and what its own push had begun.
+    private func drop(_ message: HeldMessage, _ other: HeldRequests.Repetition, _ ledger: PushLedger) async {
+        guard let request = message.left.first else { return }
+        await together.discardPartials(of: request, except: other.partialName)
+        ledger.note(.skipped(.repeated), of: request.address)
+        var message = message
+        message.left = []
+        await settle(message, ledger)
     }
 
     /// Pushes what a message asks for, beside others.
@@ -173,7 +192,12 @@ public struct RetryFlow: Sendable {
             try await queue.receive(
                 maximumCount: Self.maximumBatch, waitSeconds: waitSeconds, hiddenSeconds: Self.hiddenSeconds)
         }
+        // Of several that ask for the same, the one whose file has come furthest is first.
         return (messages ?? []).map { hold($0, receivedAtUptimeSeconds: now, ledger) }
+            .enumerated().sorted { first, second in
+                let (one, two) = (first.element.begunBytes, second.element.begunBytes)
+                return one == two ? first.offset < second.offset : one > two
+            }.map(\.element)
     }
 
     /// The answer of the queue; nil when it failed.
@@ -203,6 +227,15 @@ public struct RetryFlow: Sendable {
         /// What a push of this run has changed on the server before it failed, of which the message does not say so: it has
         /// touched the object's file, or left one to be gone on with.
         var changed: [ObjectAddress: PushFailure] = [:]
+
+        /// What it asks for, if that is one thing.
+        var onlyEvent: ObjectEvent? {
+            guard left.count == 1, !hasFailed, let request = left.first, request.events.count == 1 else { return nil }
+            return request.newest
+        }
+
+        /// How far an earlier push has come with it.
+        var begunBytes: UInt64 { left.lazy.compactMap { $0.newest.partial?.position.offsetBytes }.max() ?? 0 }
     }
 
     /// Begins to keep a message from others. To be settled in the end, whatever comes between.
@@ -256,11 +289,13 @@ public struct RetryFlow: Sendable {
 
     /// What was asked for has failed: the message comes again. If something has changed on the server, one that says so
     /// takes its place: it believes no mark, or goes on with what was begun, and that is progress and no receive more.
+    /// - Parameter waits: whether it waits then, as what fails does; what is only cut off does not.
     private func fail(
-        _ request: PushRequest, _ failure: PushFailure, of held: inout HeldMessage, _ ledger: PushLedger
+        _ request: PushRequest, _ failure: PushFailure, of held: inout HeldMessage, waits: Bool = true,
+        _ ledger: PushLedger
     ) async {
         if held.changed[request.address] != nil {
-            await replace(request, .failed(failure), in: &held, ledger)
+            await replace(request, .failed(failure), in: &held, waits: waits, ledger)
         } else {
             held.hasFailed = true
         }
@@ -268,9 +303,13 @@ public struct RetryFlow: Sendable {
 
     /// Puts a message for one request on the queue, which says more than the one that was received.
     private func replace(
-        _ request: PushRequest, _ outcome: PushOutcome, in held: inout HeldMessage, _ ledger: PushLedger
+        _ request: PushRequest, _ outcome: PushOutcome, in held: inout HeldMessage, waits: Bool = true,
+        _ ledger: PushLedger
     ) async {
-        let entries = RetryEntry.entries(of: request, outcome, at: clock.now, attempt: held.message.receiveCount)
+        let count = held.message.receiveCount
+        let entries = RetryEntry.entries(
+            of: request, outcome, at: clock.now, attempt: count,
+            delaySeconds: waits ? RetryBackOff.seconds(afterReceives: count) : 0)
         if !(await ledger.enqueue(entries, on: queue)).isEmpty { held.hasFailed = true }
     }
 
@@ -283,7 +322,7 @@ public struct RetryFlow: Sendable {
         held.left.removeAll { changed.contains($0) }
         for request in changed {
             guard let failure = held.changed[request.address] else { continue }
-            await fail(request, failure, of: &held, ledger)
+            await fail(request, failure, of: &held, waits: false, ledger)
         }
         let (ended, message) = (held, held.message)
         // Also when the task is cancelled: the queue knows the deadline.
@@ -313,18 +352,6 @@ public struct RetryFlow: Sendable {
         let most = Int(receivedAtUptimeSeconds + Self.longestHiddenSeconds - clock.uptimeSeconds)
         guard most > 0 else { return }
         _ = await queue.hide([message], forSeconds: min(seconds, most))
-    }
-}
-
-/// How long a message that failed is left alone.
-enum RetryBackOff {
-    private static let firstSeconds = 60
-    private static let mostSeconds = 3600
-    private static let mostDoublings = 6
-
-    /// Twice as long after each receive, from a minute up to an hour.
-    static func seconds(afterReceives count: Int) -> Int {
-        min(mostSeconds, firstSeconds << min(max(0, count - 1), mostDoublings))
     }
 }
 
