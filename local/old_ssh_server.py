@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """An SSH server of an age that OpenSSH's cannot be given by its settings, made of asyncssh, for tests.
 
-    old_ssh_server.py --root FOLDER --authorized-key LINE [--no-strict-key-exchange] [--no-extensions]
+    old_ssh_server.py --root FOLDER --authorized-key LINE [--no-strict-key-exchange] [--no-extensions] [--password TEXT]
 
 Without strict key exchange it is as servers were before CVE-2023-48795; without extensions (RFC 8308) it does not say
 which signatures it takes, as before OpenSSH 7.2, and takes those with SHA-1. The ready line has its port and host key.
-The log says which algorithm each request to log in with a key names.
+With a password, that logs in too. The log says which algorithm each request to log in with a key names.
 """
 
 import argparse
@@ -22,6 +22,12 @@ from asyncssh.connection import SSHServerConnection
 class Server(asyncssh.SSHServer):
     def begin_auth(self, username):
         return True
+
+    def password_auth_supported(self):
+        return options.password is not None
+
+    def validate_password(self, username, password):
+        return password == options.password
 
 
 def weaken(arguments):
@@ -65,6 +71,7 @@ parser.add_argument("--root", required=True)
 parser.add_argument("--authorized-key", action="append", default=[])
 parser.add_argument("--no-strict-key-exchange", action="store_true")
 parser.add_argument("--no-extensions", action="store_true")
+parser.add_argument("--password")
 options = parser.parse_args()
 weaken(options)
 note_requests()

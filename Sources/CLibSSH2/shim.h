@@ -26,6 +26,13 @@ static inline void ssh2_set_disconnect_callback(LIBSSH2_SESSION *session, LIBSSH
 }
 #endif
 
+// The preference for signatures with RSA keys, since libssh2 1.11; -1 where there is none.
+#ifdef LIBSSH2_METHOD_SIGN_ALGO
+static const int ssh2_method_sign_algo = LIBSSH2_METHOD_SIGN_ALGO;
+#else
+static const int ssh2_method_sign_algo = -1;
+#endif
+
 // Flags that the patches in scripts/libssh2 give to libssh2_session_flag. A libssh2 without them refuses the flags, and
 // does as ever.
 

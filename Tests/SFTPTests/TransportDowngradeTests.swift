@@ -121,6 +121,41 @@ import Testing
         #expect(try Self.requests(server).contains("a request with ssh-rsa\n"))
     }
 
+    /// With a libssh2 as it comes it cannot be known with what it would sign: so it does not.
+    @Test(arguments: [[], ["--no-extensions"]])
+    func libraryAsItComesGivesNoSignature(arguments: [String]) async throws {
+        var (fixture, server) = try Self.oldServer(isHidden: false, arguments: arguments)
+        defer { server.stop() }
+        fixture.configuration.usesLibraryAsItComes = true
+        let failure = try #require(await fixture.failure(), "it was given a signature")
+        #expect(failure.step == .authentication && failure.reason == .unsupported)
+        #expect(failure.message.contains("without the changes of scripts/deps"), "\(failure.message)")
+        #expect(failure.message.hasSuffix("set SFTP_LEGACY_ALGORITHMS=ssh-rsa"), "\(failure.message)")
+        #expect(try !Self.requests(server).contains("a request with"))
+        // With it, what is better is still taken where the server says that it takes it.
+        fixture.configuration.legacyAlgorithms = try Self.named("ssh-rsa")
+        #expect(try await fixture.logIn().authentication == "publickey")
+        #expect(try Self.requests(server).contains("a request with ssh-rsa\n") == !arguments.isEmpty)
+        fixture.configuration.legacyAlgorithms = []
+        fixture.configuration.credentials.privateKey = try fixture.server.privateKey(.ed25519)
+        #expect(try await fixture.logIn().authentication == "publickey")
+    }
+
+    /// A key that would have to be signed for with SHA-1 keeps no password from being tried.
+    @Test func passwordIsUsedWhereTheKeyIsLeftOut() async throws {
+        var (fixture, server) = try Self.oldServer(isHidden: false, arguments: ["--no-extensions", "--password=right"])
+        defer { server.stop() }
+        fixture.configuration.credentials.password = "right"
+        #expect(try await fixture.logIn().authentication == "password")
+        fixture.configuration.credentials.password = "wrong"
+        let failure = try #require(await fixture.failure())
+        #expect(failure.step == .authentication && failure.reason == .authenticationRejected)
+        #expect(failure.message.contains("tried: password"), "\(failure.message)")
+        #expect(failure.message.contains("the key was left out"), "\(failure.message)")
+        #expect(failure.message.hasSuffix("set SFTP_LEGACY_ALGORITHMS=ssh-rsa"), "\(failure.message)")
+        #expect(try !Self.requests(server).contains("a request with"))
+    }
+
     @Test func otherKeysAreNotAffectedByOldServers() async throws {
         var (fixture, server) = try Self.oldServer(isHidden: false)
         defer { server.stop() }

@@ -111,6 +111,21 @@ import Testing
         #expect(failure.message.contains("no SSH server") && failure.message.contains("HTTP/1.1 400 Bad Request"))
     }
 
+    /// OpenSSH says it in the clear, in place of its identification.
+    @Test(arguments: [
+        ("Exceeded MaxStartups\r\n", "higher MaxStartups"), ("Not allowed at this time\r\n", "PerSourcePenalties"),
+    ])
+    func serverThatTakesNoConnectionNowIsTriedAgain(words: String, advice: String) async throws {
+        let full = try SilentListener(answer: words)
+        defer { full.stop() }
+        var fixture = try TransportFixture.shared()
+        fixture.configuration.port = full.port
+        let failure = try #require(await fixture.failure())
+        #expect(failure.step == .handshake && failure.reason == .connectionLost && failure.isTransient)
+        #expect(failure.message.contains(words.dropLast(2)), "\(failure.message)")
+        #expect(failure.message.contains(advice) && !failure.message.contains("no SSH server"), "\(failure.message)")
+    }
+
     @Test func endlessWordsBeforeTheIdentificationAreCutOff() async throws {
         let talker = try SilentListener(answer: String(repeating: "welcome to this machine\r\n", count: 20_000))
         defer { talker.stop() }

@@ -37,10 +37,18 @@ struct SSHAuthentication {
         return key.keyType == nil || key.keyType == PublicKey.rsaType
     }
 
-    /// Logs in.
+    /// Logs in. A key that could only be given an unsafe signature is left out where there is a password.
     /// - Throws: `SFTPError` of step `.authentication`.
     func logIn() throws(SFTPError) {
-        let key = try usableKey.get()
+        let given = try usableKey.get()
+        let leftOut = try given.flatMap { key throws(SFTPError) in try refusalOfSHA1(with: key) }
+        if let leftOut {
+            guard credentials.password != nil else { throw leftOut }
+            connection.logger.warning(
+                "the private key is left out, and the password is used alone",
+                metadata: ["reason": "\(leftOut.message)"])
+        }
+        let key = leftOut == nil ? given : nil
         var methods = Method.allCases.filter { $0 == .publicKey ? key != nil : credentials.password != nil }
         guard !methods.isEmpty else {
             throw SFTPError(
@@ -63,7 +71,9 @@ struct SSHAuthentication {
             methods = methods.filter { offered.contains($0.rawValue) }
             guard isProgress, tried.count > 1, !methods.isEmpty else { break }
         }
-        throw refused(key: key, tried: tried)
+        var failure = refused(key: given, tried: tried)
+        if let leftOut { failure.message += "; the key was left out: \(leftOut.message)" }
+        throw failure
     }
 
     private func done(_ method: Method?, after tried: [String]) {
@@ -105,7 +115,6 @@ struct SSHAuthentication {
     private func tryKey(_ key: PrivateKeyText) throws(SFTPError) -> Int32 {
         let handle = connection.session.handle
         let passphrase = SecretBytes(key.isEncrypted ? credentials.passphrase ?? "" : "")
-        if try isRSA(key, passphrase) { try refuseSHA1() }
         return try key.pem.withCString { pem throws(SFTPError) in
             try passphrase.withCString { passphrase throws(SFTPError) in
                 try connection.drive(.authentication) {
@@ -117,8 +126,9 @@ struct SSHAuthentication {
         }
     }
 
-    private func isRSA(_ key: PrivateKeyText, _ passphrase: SecretBytes) throws(SFTPError) -> Bool {
+    private func isRSA(_ key: PrivateKeyText) throws(SFTPError) -> Bool {
         if let type = key.keyType { return type == PublicKey.rsaType }
+        let passphrase = SecretBytes(key.isEncrypted ? credentials.passphrase ?? "" : "")
         return try key.pem.withCString { pem throws(SFTPError) in
             try passphrase.withCString { passphrase throws(SFTPError) in
                 crypto_is_rsa_private_key(pem, Int32(key.pem.count), passphrase) == 1
@@ -126,20 +136,36 @@ struct SSHAuthentication {
         }
     }
 
+    /// Why the key is not used: libssh2 would sign with SHA-1, or it cannot be known that it would not. Nil for a key that
+    /// can be used.
+    ///
     /// A server that does not say which signatures it takes (RFC 8308, section 3.1), or takes none of today, would be
     /// given one with SHA-1 by libssh2.
-    private func refuseSHA1() throws(SFTPError) {
+    private func refusalOfSHA1(with key: PrivateKeyText) throws(SFTPError) -> SFTPError? {
         let legacy = connection.configuration.legacyAlgorithms
-        guard !legacy.contains(.rsaSHA1), connection.session.signatureAlgorithm(user: user) == PublicKey.rsaType else {
-            return
+        guard !legacy.contains(.rsaSHA1), try isRSA(key) else { return nil }
+        let server = "the server at \(connection.configuration.host) (\(connection.info.serverIdentification))"
+        let session = connection.session
+        if let name = session.signatureAlgorithm(user: user), name != PublicKey.rsaType { return nil }
+        let why: String
+        if session.tellsSignatureAlgorithm {
+            why =
+                "\(server) does not say that it takes RSA signatures with SHA-2, and those with SHA-1 (ssh-rsa) are not "
+                + "safe and not used by default: log in with an ed25519 or ecdsa key, or ask the partner for a newer server"
+        } else {
+            why =
+                "\(Self.stockAdvice), so \(server) might be given one with SHA-1 (ssh-rsa), which is not safe and not done "
+                + "by default: build the program with `make package`, or log in with an ed25519 or ecdsa key"
         }
-        throw SFTPError(
+        return SFTPError(
             .authentication, .unsupported,
-            "the server at \(connection.configuration.host) (\(connection.info.serverIdentification)) does not say that it "
-                + "takes RSA signatures with SHA-2, and those with SHA-1 (ssh-rsa) are not safe and not used by default: "
-                + "log in with an ed25519 or ecdsa key, or ask the partner for a newer server. "
-                + "To use them nevertheless, set \(LegacyAlgorithm.setting(legacy, with: [.rsaSHA1]))")
+            "\(why). To use them nevertheless, set \(LegacyAlgorithm.setting(legacy, with: [.rsaSHA1]))")
     }
+
+    private static let stockAdvice =
+        "this program runs with \(SSHSession.libraryVersion) of libssh2 without the changes of scripts/deps, which "
+        + (SSHSession.signsWithSHA2
+            ? "does not tell with what it signs for an RSA key" : "signs for an RSA key with SHA-1 alone")
 
     private func tryPassword() throws(SFTPError) -> Int32 {
         let handle = connection.session.handle

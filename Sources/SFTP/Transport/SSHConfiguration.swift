@@ -19,6 +19,8 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     public var ciphers: [String]?
     /// Weak algorithms that are offered behind the sound ones.
     public var legacyAlgorithms: [LegacyAlgorithm]
+    /// Leaves the changes of scripts/libssh2 to libssh2 unused, as if it had none: for tests.
+    var usesLibraryAsItComes = false
     /// Socket options beyond our own, set before connecting: tests make the socket narrow with them.
     var socketOptions: [SocketOption] = []
     /// Finds the addresses of the host.

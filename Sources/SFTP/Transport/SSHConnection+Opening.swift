@@ -7,7 +7,10 @@ extension SSHConnection {
     /// - Returns: the channel, which belongs to the session.
     func open(_ handler: any ChannelHandler) throws(SFTPError) -> OpaquePointer {
         let authentication = SSHAuthentication(self)
-        session.logInEagerly(awaitingService: authentication.needsAlgorithmsOfServer)
+        session.preferSignatures(allowingSHA1: configuration.legacyAlgorithms.contains(.rsaSHA1))
+        if !configuration.usesLibraryAsItComes {
+            session.logInEagerly(awaitingService: authentication.needsAlgorithmsOfServer)
+        }
         try shakeHands()
         try checkHostKey()
         try authentication.logIn()
@@ -54,6 +57,22 @@ extension SSHConnection {
         }
     }
 
+    /// What OpenSSH says in place of its identification when it takes no connection now: it is an SSH server all the same,
+    /// and a later try may be taken (sshd_config(5), MaxStartups and PerSourcePenalties).
+    private static let refusals = [
+        (
+            words: "Exceeded MaxStartups",
+            advice: "too many connections are logging in there at once; a later try may be taken. If it is seen often, "
+                + "let fewer functions run at once (reserved concurrency), or ask the partner for a higher MaxStartups"
+        ),
+        (
+            words: "Not allowed at this time",
+            advice: "it keeps this address out for a while, after failed logins or many connections "
+                + "(PerSourcePenalties); a later try may be taken. If it is seen often, check the login, or ask the "
+                + "partner to exempt the address"
+        ),
+    ]
+
     /// How much of the first words of what is no SSH server is shown.
     private static let shownOpeningBytes = 96
 
@@ -61,6 +80,11 @@ extension SSHConnection {
         let said = ServerText.printable(
             wire.opening.prefix(Self.shownOpeningBytes).prefix { $0 != 0x0A && $0 != 0x0D })
         let place = "\(configuration.host) port \(configuration.port)"
+        if let refusal = Self.refusals.first(where: { said.hasPrefix($0.words) }) {
+            return SFTPError(
+                .handshake, .connectionLost,
+                "the server at \(place) took no further connection, saying \"\(said)\": \(refusal.advice)")
+        }
         if !said.isEmpty, !said.hasPrefix("SSH-"), session.serverIdentification?.hasPrefix("SSH-") != true {
             return SFTPError(
                 .handshake, .protocolViolation,

@@ -93,6 +93,14 @@ final class SSHSession {
         libssh2_session_method_pref(handle, method, names.joined(separator: ",")) == 0
     }
 
+    /// Names the RSA signatures that may be given, where libssh2 lets them be named (1.11). A server that names the
+    /// signatures it takes is then given no other one; one that names none is the business of `SSHAuthentication`.
+    func preferSignatures(allowingSHA1: Bool) {
+        let names = ["rsa-sha2-512", "rsa-sha2-256"] + (allowingSHA1 ? [PublicKey.rsaType] : [])
+        // An older one knows SHA-1 alone.
+        if ssh2_method_sign_algo >= 0 { _ = prefer(ssh2_method_sign_algo, names) }
+    }
+
     /// Saves the round trips of a login that only ask what the next request answers too, where libssh2 can.
     /// - Parameter awaitingService: whether to wait, still, for the server's word that users may log in.
     func logInEagerly(awaitingService: Bool) {
@@ -101,7 +109,11 @@ final class SSHSession {
         _ = libssh2_session_flag(handle, SSH2_FLAG_SERVICE_UNAWAITED, awaitingService ? 0 : 1)
     }
 
-    /// The algorithm with which libssh2 would sign with an RSA key; nil when it cannot be known. Nothing is sent.
+    /// Whether `signatureAlgorithm` has anything to say: libssh2 has to have the changes of scripts/libssh2.
+    var tellsSignatureAlgorithm: Bool { signsAtOnce }
+
+    /// The algorithm with which libssh2 would sign with an RSA key; nil when it cannot be known, or when it would refuse
+    /// to. Nothing is sent.
     ///
     /// libssh2 does not tell what it has heard of the server; but it asks for the signature of a request that names the
     /// algorithm, and a refused signature ends the attempt before a byte has left.
