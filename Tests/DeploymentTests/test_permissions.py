@@ -1,11 +1,12 @@
 """A role allows what its function calls, on what is its own, and nothing else."""
 
+import fnmatch
 import re
 import unittest
 
 import code_facts
 from flows import BOTH, STACKS, logical
-from serverless_file import ACCOUNT, ROOT
+from serverless_file import ACCOUNT, FLOWS, ROOT, Service, Stack
 
 
 class PermissionTests(unittest.TestCase):
@@ -91,8 +92,7 @@ class PermissionTests(unittest.TestCase):
             for action, resource in self.allowed(BOTH, function).items():
                 service = action.split(":")[0]
                 if action == "s3:DeleteObject":
-                    # Checkpoints, and nothing else.
-                    self.assertEqual(resource, f"{own}/*.sftp-lambda/*.json")
+                    # Checkpoints, and nothing else: see below.
                     self.assertEqual(function, "pull")
                     continue
                 expected = {
@@ -108,6 +108,25 @@ class PermissionTests(unittest.TestCase):
             for action, resource in self.allowed(STACKS["push with everything"], function).items():
                 # Only these have no resource to be named.
                 self.assertEqual(resource == "*", action.startswith(("ec2:", "xray:")), action)
+
+    def test_checkpoints_alone_may_be_deleted(self):
+        """KeyMapping adds the slash at the end of a prefix where it is missing."""
+        digest = "0" * 64
+        for prefix, folder in (("", ""), ("in", "in/"), ("in/", "in/"), ("a/b", "a/b/")):
+            with self.subTest(prefix):
+                given = FLOWS["both"] | ({"targetS3Prefix": prefix} if prefix else {})
+                resources = self.allowed(Stack(Service(given=given).template()), "pull")["s3:DeleteObject"]
+                own = f"arn:aws:s3:::sftp-lambda-test-inbox-{ACCOUNT}-eu-central-1/"
+                matches = lambda key: any(fnmatch.fnmatchcase(own + key, resource) for resource in resources)
+                self.assertTrue(matches(f"{folder}.sftp-lambda/{digest}.json"))
+                for key in ("other/.sftp-lambda/x.json", f"{folder}report.json", f"{folder}x.sftp-lambda/x.json"):
+                    self.assertFalse(matches(key), key)
+
+    def test_markers_of_what_was_deleted_go_with_its_last_version(self):
+        for bucket in ("TargetBucket", "SourceBucket"):
+            rules = BOTH.resources[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
+            self.assertEqual([rule["Id"] for rule in rules if rule.get("ExpiredObjectDeleteMarker")], ["delete-markers"])
+            self.assertTrue(all(rule["Status"] == "Enabled" for rule in rules))
 
     def test_the_table_of_the_docs_says_the_same(self):
         page = (ROOT / "docs" / "deploy.md").read_text()
