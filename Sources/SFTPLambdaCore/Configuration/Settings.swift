@@ -91,7 +91,8 @@ extension Settings {
         expected: "names separated by commas, of \(LegacyAlgorithm.all.map(\.name).joined(separator: ", "))",
         example: "diffie-hellman-group14-sha1,hmac-sha1",
         summary: "Weak algorithms that a server may still be talked to with, when it has none that is safe: exactly "
-            + "those named are added. The error of a server that needs one names the value to set.",
+            + "those named are added. The error of a server that needs one names the value to set. Names, separated by "
+            + "commas: \(LegacyAlgorithm.all.map { "`\($0.name)`" }.joined(separator: ", ")).",
         parse: SettingParsers.legacyAlgorithms)
 
     /// No Lambda invocation runs longer.
