@@ -34,8 +34,8 @@ let package = Package(
         // For release programs in a root file system without /proc; linked in by scripts/package.
         .target(name: "CWithoutProc"),
 
-        // Dependencies point one way: executables → SFTPLambdaCore → {Transfers, LambdaRuntime, AWS, SFTP} → {HTTP, JSON}
-        // → TextForms.
+        // Dependencies point one way: executables → CommandLineTool → SFTPLambdaCore
+        // → {Transfers, LambdaRuntime, AWS, SFTP} → {HTTP, JSON} → TextForms.
         .target(name: "TextForms", swiftSettings: strict),
         .target(name: "JSON", dependencies: ["TextForms"], swiftSettings: strict),
         .target(name: "HTTP", dependencies: ["TextForms", "CLibCurl"], swiftSettings: strict),
@@ -51,9 +51,18 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        .executableTarget(name: "pull", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
-        .executableTarget(name: "push", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
-        .executableTarget(name: "pushRetry", dependencies: ["SFTPLambdaCore"], swiftSettings: strict),
+        // The programs where Lambda has not started them.
+        .target(
+            name: "CommandLineTool",
+            dependencies: [
+                "SFTPLambdaCore", "Transfers", "LambdaRuntime", "AWS", "HTTP", "JSON", "SFTP", logging,
+            ],
+            swiftSettings: strict),
+
+        .executableTarget(name: "pull", dependencies: ["CommandLineTool", "SFTPLambdaCore"], swiftSettings: strict),
+        .executableTarget(name: "push", dependencies: ["CommandLineTool", "SFTPLambdaCore"], swiftSettings: strict),
+        .executableTarget(
+            name: "pushRetry", dependencies: ["CommandLineTool", "SFTPLambdaCore"], swiftSettings: strict),
 
         // Fakes, scripted servers and the stand-ins of local/, for the tests alone.
         .target(
@@ -80,6 +89,9 @@ let package = Package(
             name: "SFTPLambdaCoreTests",
             dependencies: ["SFTPLambdaCore", "Transfers", "AWS", "HTTP", "JSON", "SFTP", "TestKit", logging],
             swiftSettings: strict),
+        .testTarget(
+            name: "CommandLineToolTests",
+            dependencies: ["CommandLineTool", "SFTPLambdaCore", "Transfers", "AWS", "TestKit"], swiftSettings: strict),
         // What reads bytes of others, with what must be true of it whatever the bytes are. It shares a file with TestKit.
         .target(
             name: "FuzzTargets",

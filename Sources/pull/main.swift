@@ -1,3 +1,4 @@
+import CommandLineTool
 import SFTPLambdaCore
 
-await FunctionMain.run(.pull)
+await Program.run(.pull)

@@ -1,3 +1,4 @@
+import CommandLineTool
 import SFTPLambdaCore
 
-await FunctionMain.run(.push)
+await Program.run(.push)

@@ -1,3 +1,4 @@
+import CommandLineTool
 import SFTPLambdaCore
 
-await FunctionMain.run(.pushRetry)
+await Program.run(.pushRetry)

@@ -177,6 +177,8 @@ struct PackagingTests {
     @Test(.enabled(if: EmptyRoot.obstacle == nil, "\(EmptyRoot.obstacle ?? "")"), arguments: BuildProducts.functions)
     func zipRunsInAnEmptyRoot(function: String) async throws {
         let root = try EmptyRoot(unpacking: BuildProducts.zip(function))
+        let version = try await root.run("\(EmptyRoot.taskFolder)/bootstrap", ["--version"])
+        #expect(version.status == 0 && version.output.hasPrefix("\(function) (sftp-lambda) "), "\(version.errors)")
         let run = try await root.run()
         // Whatever it says without settings: it is the program that says it, not the shell or the loader.
         #expect(!(126...127).contains(run.status), "\(run.errors)")

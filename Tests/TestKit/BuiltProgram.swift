@@ -7,4 +7,12 @@ public enum BuiltProgram {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(name)
     }
+
+    /// Starts a program with exactly this environment.
+    /// - Parameter input: what it finds on standard input; nothing when nil.
+    public static func start(
+        _ name: String, _ arguments: [String] = [], environment: [String: String], input: URL? = nil
+    ) throws -> RunningProgram {
+        try RunningProgram.start(try url(name).path, arguments, environment: environment, input: input)
+    }
 }

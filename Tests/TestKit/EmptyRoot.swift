@@ -102,7 +102,7 @@ public struct FinishedProgram: Sendable {
     public let errors: String
 }
 
-/// A program that runs in an `EmptyRoot`. Letting go of it kills it.
+/// A program that runs, in an `EmptyRoot` or not. Letting go of it kills it.
 public final class RunningProgram: Sendable {
     /// The process: it is that of the program itself.
     public var processID: Int32 { process.processIdentifier }
@@ -113,7 +113,10 @@ public final class RunningProgram: Sendable {
     private let ended: AsyncStream<Void>
     private let outputFolder: TemporaryFolder
 
-    init(executable: String, arguments: [String], environment: [String: String], outputFolder: TemporaryFolder) throws {
+    init(
+        executable: String, arguments: [String], environment: [String: String], input: URL? = nil,
+        outputFolder: TemporaryFolder
+    ) throws {
         self.outputFolder = outputFolder
         let run = UUID().uuidString.prefix(8)
         output = outputFolder.url.appendingPathComponent("output-\(run)")
@@ -124,11 +127,21 @@ public final class RunningProgram: Sendable {
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
         process.environment = environment
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = try input.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = try FileHandle(forWritingTo: errors)
         process.terminationHandler = { _ in ending.finish() }
         try process.run()
+    }
+
+    /// Starts a program of this machine with exactly this environment.
+    /// - Parameter input: what it finds on standard input; nothing when nil.
+    public static func start(
+        _ executable: String, _ arguments: [String], environment: [String: String], input: URL? = nil
+    ) throws -> RunningProgram {
+        try RunningProgram(
+            executable: executable, arguments: arguments, environment: environment, input: input,
+            outputFolder: try TemporaryFolder())
     }
 
     /// What it has written on standard output until now.

@@ -45,6 +45,9 @@ public final class SFTPClient: Sendable {
             opener: SSHTransport(configuration, logger: logger), options: options, constants: constants)
     }
 
+    /// The version of the libssh2 that runs, such as `1.11.1`.
+    public static var libraryVersion: String { SSHSession.libraryVersion }
+
     /// What was agreed with the server while connecting, for logs.
     public var sessionInfo: SSHSessionInfo? { channel.sessionInfo }
 

@@ -32,11 +32,11 @@ extension FunctionFailure {
             default: ""
             }
         let message = "the secret of SFTP_SECRET_ID: \(error)"
-        self.init(type: Self.secretType, message: advice.isEmpty ? message : "\(message). \(advice)")
+        self.init(type: Self.secretType, cause: .aws, message: advice.isEmpty ? message : "\(message). \(advice)")
     }
 
     /// Somebody else's read of the secret takes longer than this caller has time.
     static let secretIsLate = FunctionFailure(
-        type: secretType,
+        type: secretType, cause: .aws,
         message: "the secret of SFTP_SECRET_ID: Secrets Manager has not answered in time. \(howToReach)")
 }

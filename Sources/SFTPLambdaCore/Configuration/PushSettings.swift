@@ -8,8 +8,8 @@ public struct PushSettings: Sendable, Hashable {
     public var targetDirectory: RemotePath
     /// What is cut out of the keys.
     public var strip: KeyPattern?
-    /// Where goes what could not be pushed.
-    public var retryQueue: QueueReference
+    /// Where goes what could not be pushed. Nil only where none is set and `needsQueue` was false.
+    public var retryQueue: QueueReference?
     /// How long the push of one object may take; nil: as long as the invocation allows.
     public var pushTimeoutSeconds: Int?
     /// The permissions of every file that is written; nil: what the server gives.
@@ -22,10 +22,14 @@ public struct PushSettings: Sendable, Hashable {
     public var warnings: [SettingWarning]
 
     /// Reads the settings of `function`, which is push or pushRetry.
+    /// - Parameter needsQueue: whether SFTP_RETRY_QUEUE_NAME has to be set. Who calls push from a command line sees for
+    ///   himself what failed.
     /// - Throws: `SettingsError` with every fault.
-    public init(environment: [String: String], for function: LambdaFunction) throws(SettingsError) {
+    public init(
+        environment: [String: String], for function: LambdaFunction, needsQueue: Bool = true
+    ) throws(SettingsError) {
         var reader = SettingsReader(environment, for: function)
-        try self.init(reading: &reader)
+        try self.init(reading: &reader, needsQueue: needsQueue)
     }
 
     /// Reads the one setting that push cannot do without: where to put what it cannot push.
@@ -38,17 +42,17 @@ public struct PushSettings: Sendable, Hashable {
         return queue
     }
 
-    init(reading reader: inout SettingsReader) throws(SettingsError) {
+    init(reading reader: inout SettingsReader, needsQueue: Bool = true) throws(SettingsError) {
         let connection = ConnectionSettings(reading: &reader)
         let targetDirectory = reader.read(Settings.targetDirectory)
         let strip = reader.read(Settings.sourceStrip)
-        let retryQueue = reader.read(Settings.retryQueue)
+        let hasQueue = needsQueue || reader.isSet(Settings.retryQueue.declaration)
+        let retryQueue = hasQueue ? reader.read(Settings.retryQueue) : nil
         let pushTimeoutSeconds = reader.read(Settings.pushTimeoutSeconds)
         let fileMode = reader.read(Settings.fileMode)
         let directoryMode = reader.read(Settings.directoryMode)
         let allowInPlace = reader.read(Settings.allowInPlace)
-        guard reader.faults.isEmpty, let connection, let targetDirectory, let retryQueue, let pushTimeoutSeconds,
-            let allowInPlace
+        guard reader.faults.isEmpty, let connection, let targetDirectory, let pushTimeoutSeconds, let allowInPlace
         else { throw reader.error }
         self.connection = connection
         self.targetDirectory = targetDirectory

@@ -44,6 +44,13 @@ public enum SettingsDocument {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The variables that AWS tools know, for `--help`.
+    public static var standardVariablesHelp: String {
+        let lines = StandardVariable.all.flatMap { ["", "  \($0.name)", "      \($0.summary.filter { $0 != "`" })"] }
+        return (["", "Besides these, the variables that AWS tools know are honoured:"] + lines).joined(separator: "\n")
+            + "\n"
+    }
+
     private static func row(_ cells: String...) -> String {
         "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |"
     }

@@ -68,9 +68,9 @@ struct SettingsReader {
 }
 
 /// The name with the smallest edit distance (insertions, deletions, replacements); among equals the first in order.
-func nearestName(to name: String, among names: [String]) -> String {
+package func nearestName(to name: String, among names: [String]) -> String {
     let wanted = Array(name.uppercased().utf8.prefix(maximumComparedBytes))
-    let distances = names.map { (name: $0, distance: editDistance(wanted, Array($0.utf8))) }
+    let distances = names.map { (name: $0, distance: editDistance(wanted, Array($0.uppercased().utf8))) }
     return distances.min { $0.distance < $1.distance }?.name ?? ""
 }
 

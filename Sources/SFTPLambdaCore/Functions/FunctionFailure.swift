@@ -1,12 +1,29 @@
 import LambdaRuntime
 import SFTP
 
-/// Why an invocation failed, in the words that Lambda is told.
-struct FunctionFailure: LambdaReportableError, Hashable {
-    let errorType: String
-    let errorMessage: String
+/// Why a run failed, in the words that Lambda is told.
+package struct FunctionFailure: LambdaReportableError, Hashable {
+    /// What has to be mended, as far as a caller acts on it.
+    package enum Cause: Hashable, Sendable {
+        /// A setting, or the event.
+        case settings
+        /// The partner's server cannot be worked with at all.
+        case server
+        /// AWS cannot be worked with at all: there are no credentials, or the secret cannot be read.
+        case aws
+        /// Some of the work failed.
+        case work
+    }
 
-    init(type: String, message: String) {
+    /// What has to be mended.
+    package let cause: Cause
+    /// The stable word under which Lambda reports it.
+    package let errorType: String
+    /// What failed, and what to do.
+    package let errorMessage: String
+
+    init(type: String, cause: Cause, message: String) {
+        self.cause = cause
         errorType = type
         errorMessage = message
     }
@@ -28,6 +45,7 @@ struct FunctionFailure: LambdaReportableError, Hashable {
             case .authentication: "LoginRefused"
             case .sftpStart, .operation: "SFTPUnavailable"
             }
-        self.init(type: type, message: error.description)
+        let cause: Cause = error.reason == .invalidConfiguration ? .settings : .server
+        self.init(type: type, cause: cause, message: error.description)
     }
 }

@@ -5,12 +5,21 @@ import LambdaRuntime
 import Logging
 
 /// What a program of ours does from its first line to its end.
-public enum FunctionMain {
-    /// Serves Lambda's invocations with the function, until the process has to end.
-    public static func run(_ function: LambdaFunction) async -> Never {
+package enum FunctionMain {
+    /// Whether Lambda has started the process.
+    package static func isOnLambda(_ environment: [String: String]) -> Bool {
+        environment[RuntimeAPIAddress.variable]?.isEmpty == false
+    }
+
+    /// Sets up the process, and gives the variables that it was started with. To be called first, and once.
+    package static func prepareProcess() -> [String: String] {
         CoreFiles.forbid()
         keepFreedMemory()
-        let environment = ProcessEnvironment.variables()
+        return ProcessEnvironment.variables()
+    }
+
+    /// Serves Lambda's invocations with the function, until the process has to end.
+    package static func serve(_ function: LambdaFunction, _ environment: [String: String]) async -> Never {
         let log = LogOutput(options: LogOptions(environment: environment))
         let logger = log.logger(label: function.rawValue)
         for warning in log.options.warnings { logger.warning("\(warning)") }

@@ -1,22 +1,21 @@
-import AWS
-import HTTP
-import LambdaRuntime
+package import AWS
+package import HTTP
 
 /// What every function needs of the world outside, made from the environment. Nothing is connected before it is used.
-struct FunctionServices: Sendable {
-    let environment: [String: String]
-    let http: HTTPClient
-    let aws: AWSConfiguration
-    let log: LogOutput
+package struct FunctionServices: Sendable {
+    package let environment: [String: String]
+    package let http: HTTPClient
+    package let aws: AWSConfiguration
+    package let log: LogOutput
 
     /// - Throws: `FunctionFailure` when no region is set.
-    init(environment: [String: String], log: LogOutput) throws {
+    package init(environment: [String: String], log: LogOutput) throws {
         self.environment = environment
         self.log = log
         http = HTTPClient(HTTPClientConfiguration(environment: environment))
         guard let region = try AWSRegion.resolve(environment: environment) else {
             throw FunctionFailure(
-                type: "InvalidSettings",
+                type: "InvalidSettings", cause: .settings,
                 message: "no AWS region is known. Expected: AWS_REGION, which Lambda sets. Example: eu-central-1")
         }
         aws = AWSConfiguration(
@@ -24,12 +23,12 @@ struct FunctionServices: Sendable {
             environment: environment)
     }
 
-    /// The metrics of an invocation, to be filled.
-    func metrics(of function: LambdaFunction, _ context: InvocationContext) -> EmbeddedMetrics {
+    /// The metrics of a run, to be filled.
+    func metrics(of function: LambdaFunction, _ run: FunctionRun) -> EmbeddedMetrics {
         let name = environment["AWS_LAMBDA_FUNCTION_NAME"] ?? function.rawValue
         return EmbeddedMetrics(
             namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
-            properties: ["requestId": context.requestID])
+            properties: ["requestId": run.id])
     }
 }
 

@@ -33,14 +33,9 @@ struct PushFunction: LambdaHandler {
     }
 
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
-        let window = WorkWindow(context.deadline)
-        let incoming = IncomingEvent(event)
-        let queue = SQSRetryQueue(
-            locator: locator, deadlineUptimeSeconds: window.lastUptimeSeconds, logger: context.logger)
-        let result = try await window.run {
-            await push(incoming, window, queue, context.logger)
-        }
-        services.report(result.summary, .push, context)
+        let run = FunctionRun(context)
+        let result = await push(IncomingEvent(event), run)
+        services.report(result.summary, .push, run)
         if result.isFailure { throw FunctionFailure(unqueued: result.summary) }
         if let failedItemIDs = result.failedItemIDs {
             return Array(IncomingEvent.batchAnswer(failedItemIDs: failedItemIDs).utf8)
@@ -48,29 +43,16 @@ struct PushFunction: LambdaHandler {
         return result.summary.jsonBytes
     }
 
-    private func push(
-        _ event: IncomingEvent, _ window: WorkWindow, _ queue: any RetryQueue, _ logger: Logger
-    ) async -> PushFlow.Result {
-        let observer = PushLog(logger: logger)
-        let work: PushWork
-        let plan: PushPlan
+    private func push(_ event: IncomingEvent, _ run: FunctionRun) async -> PushFlow.Result {
+        let observer = PushLog(logger: run.logger)
+        let queue = SQSRetryQueue(
+            locator: locator, deadlineUptimeSeconds: run.window.lastUptimeSeconds, logger: run.logger)
         do {
-            work = try self.work.get()
-            plan = try await work.plan(deadlineUptimeSeconds: window.deadlineUptimeSeconds)
+            return try await work.get().push(event, run, queue: queue, observer: observer)
         } catch {
             return await PushFlow.postpone(
                 event, because: PushFailure(.settings, "\(error)"), queue: queue, clock: clock, observer: observer)
         }
-        let opened = OpenedClients()
-        let flow = PushFlow(
-            plan: plan, objects: work.objects(window, logger: logger),
-            connect: { () throws(RemoteFailure) in
-                // One that does not speak SFTP fails what it is asked first: that goes to the retry queue all the same.
-                try await work.connect(
-                    for: plan, opened, awaitsVersion: false, deadlineUptimeSeconds: window.deadlineUptimeSeconds,
-                    logger: logger)
-            }, queue: queue, clock: clock, observer: observer)
-        return await opened.closing(atUptimeSeconds: window.closingUptimeSeconds) { await flow.run(event) }
     }
 }
 
@@ -79,7 +61,7 @@ extension FunctionFailure {
     init(unqueued summary: PushSummary) {
         let messages = "\(summary.unqueued) of \(summary.queued + summary.unqueued) messages"
         self.init(
-            type: "RetryQueueUnavailable",
+            type: "RetryQueueUnavailable", cause: .aws,
             message: "\(messages) could not be put on the retry queue, so Lambda keeps the event. "
                 + summary.listedFailures)
     }

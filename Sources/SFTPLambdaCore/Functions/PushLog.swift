@@ -1,14 +1,15 @@
-import Logging
-import Transfers
+package import Logging
+package import Transfers
 
 /// Makes log lines of what happens to each object that is pushed: a receipt for one that was delivered, a reason for
 /// every other.
-struct PushLog: PushObserver {
+package struct PushLog: PushObserver {
     private let logger: Logger
 
-    init(logger: Logger) { self.logger = logger }
+    /// Makes an observer.
+    package init(logger: Logger) { self.logger = logger }
 
-    func delivered(_ receipt: PushReceipt) {
+    package func delivered(_ receipt: PushReceipt) {
         var fields = Self.fields(receipt.object)
         fields["path"] = "\(receipt.path)"
         fields["bytes"] = .stringConvertible(receipt.sizeBytes)
@@ -19,22 +20,22 @@ struct PushLog: PushObserver {
         logger.info("object delivered", metadata: fields)
     }
 
-    func marked(_ object: ObjectAddress) {
+    package func marked(_ object: ObjectAddress) {
         logger.info("object marked, which had been delivered before", metadata: Self.fields(object))
     }
 
-    func ignored(_ item: IncomingEvent.Ignored) {
+    package func ignored(_ item: IncomingEvent.Ignored) {
         logger.info(
             "event needs nothing", metadata: ["reason": .string(item.reason.rawValue), "event": .string(item.name)])
     }
 
-    func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {
+    package func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {
         var fields = Self.fields(object)
         fields["reason"] = .string(reason.rawValue)
         logger.info("object needs nothing", metadata: fields)
     }
 
-    func failed(_ subject: PushSubject, errorClass: String, reason: String) {
+    package func failed(_ subject: PushSubject, errorClass: String, reason: String) {
         var fields: Logger.Metadata = [:]
         switch subject {
         case .object(let object), .retryMessage(let object?): fields = Self.fields(object)
@@ -47,7 +48,7 @@ struct PushLog: PushObserver {
         logger.error(Self.message(subject), metadata: fields)
     }
 
-    func warning(_ message: String, because reason: String) {
+    package func warning(_ message: String, because reason: String) {
         logger.warning("\(message)", metadata: ["reason": .string(reason)])
     }
 

@@ -1,12 +1,11 @@
-import LambdaRuntime
 import Logging
-import Transfers
+package import Transfers
 
 extension FunctionServices {
-    /// The last lines of an invocation of push or pushRetry in the log.
-    func report(_ summary: PushSummary, _ function: LambdaFunction, _ context: InvocationContext) {
+    /// The last lines of a run of push or pushRetry in the log.
+    package func report(_ summary: PushSummary, _ function: LambdaFunction, _ run: FunctionRun) {
         let skipped: [String: Logger.MetadataValue] = summary.skipped.mapValues { .stringConvertible($0) }
-        context.logger.log(
+        run.logger.log(
             level: summary.failed > 0 ? .error : .info, "\(function.rawValue) finished",
             metadata: [
                 "delivered": .stringConvertible(summary.delivered), "bytes": .stringConvertible(summary.bytes),
@@ -16,7 +15,7 @@ extension FunctionServices {
                 "handedBack": .stringConvertible(summary.handedBack),
                 "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
             ])
-        var metrics = metrics(of: function, context)
+        var metrics = metrics(of: function, run)
         metrics.add("FilesTransferred", summary.delivered)
         metrics.add("BytesTransferred", summary.bytes, .bytes)
         metrics.add("FilesFailed", summary.failed)

@@ -1,16 +1,28 @@
 import AWS
-import LambdaRuntime
-import Logging
+package import Logging
 import SFTP
-import Transfers
+package import Transfers
 
-/// What push and pushRetry have in common: the clients, the plan of an invocation, and its connection.
-struct PushWork: Sendable {
+/// What push and pushRetry do, whoever asks for it: the clients, the plan of a run, its connection and its queue.
+package struct PushWork: Sendable {
     let settings: PushSettings
     let services: FunctionServices
     let clock = SystemClock()
     private let connector: ServerConnector
     private let s3: S3Client
+    /// The queue is looked for once by a process.
+    private let locator: RetryQueueLocator?
+
+    /// Reads the settings of `function`, which is push or pushRetry.
+    /// - Throws: `SettingsError` with every fault of the settings.
+    package init(
+        _ function: LambdaFunction, services: FunctionServices, logger: Logger
+    ) throws(SettingsError) {
+        let settings = try PushSettings(
+            environment: services.environment, for: function, needsQueue: function == .pushRetry)
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        self.init(settings: settings, services: services)
+    }
 
     init(settings: PushSettings, services: FunctionServices) {
         self.settings = settings
@@ -18,37 +30,137 @@ struct PushWork: Sendable {
         connector = ServerConnector(
             settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))
         s3 = S3Client(services.aws)
+        locator = settings.retryQueue.map { RetryQueueLocator(client: SQSClient(services.aws), reference: $0) }
     }
 
-    /// What an invocation works with.
-    /// - Throws: what `ServerConnector.origin` throws.
-    func plan(deadlineUptimeSeconds: Double) async throws -> PushPlan {
+    /// Pushes what the event asks for, and puts on the queue what fails.
+    /// - Parameter noteRefusal: hears why a connection could not be opened.
+    /// - Throws: what `ServerConnector.origin` throws; then nothing was tried.
+    package func push(
+        _ event: IncomingEvent, _ run: FunctionRun, queue: any RetryQueue, observer: any PushObserver,
+        noteRefusal: @escaping @Sendable (FunctionFailure) -> Void = { _ in }
+    ) async throws -> PushFlow.Result {
+        try await run.window.run {
+            let plan = try await plan(run)
+            let opened = OpenedClients()
+            let flow = PushFlow(
+                plan: plan, objects: objects(run),
+                connect: { () throws(RemoteFailure) in
+                    // One that does not speak SFTP fails what it is asked first: that goes to the retry queue all the
+                    // same.
+                    try await connect(for: plan, opened, awaitsVersion: false, run, noteRefusal)
+                }, queue: queue, clock: clock, observer: observer)
+            return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await flow.run(event) }
+        }
+    }
+
+    /// Works through the retry queue.
+    /// - Parameter noteRefusal: hears why a connection could not be opened.
+    /// - Throws: what `ServerConnector.origin` throws; then nothing was tried.
+    package func retry(
+        _ run: FunctionRun, observer: any PushObserver,
+        noteRefusal: @escaping @Sendable (FunctionFailure) -> Void = { _ in }
+    ) async throws -> PushSummary {
+        try await run.window.run {
+            let plan = try await plan(run)
+            let opened = OpenedClients()
+            let flow = RetryFlow(
+                plan: plan, objects: objects(run),
+                connect: { () throws(RemoteFailure) in
+                    // Rule R1: before a message is received, the server has to answer.
+                    try await connect(for: plan, opened, awaitsVersion: true, run, noteRefusal)
+                },
+                queue: retryQueue(run), clock: clock, observer: observer,
+                deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds)
+            return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await flow.run() }
+        }
+    }
+
+    /// Says what `push` would do, and changes nothing.
+    /// - Throws: `FunctionFailure` without a connection, or what `LoginSource.login` throws.
+    package func preview(
+        _ event: IncomingEvent, _ run: FunctionRun, observer: any PushObserver,
+        planned: @escaping @Sendable (PlannedPush) -> Void
+    ) async throws -> PushSummary {
+        try await run.window.run {
+            let plan = try await plan(run)
+            return try await looking(run) { client in
+                await PushPreview(
+                    plan: plan, objects: objects(run), files: SFTPRemoteFiles(client: client), clock: clock,
+                    observer: observer, planned: planned
+                ).run(event)
+            }
+        }
+    }
+
+    /// Says how many messages wait for `retry`, about, and that the server takes connections. What they ask for stays
+    /// unknown: SQS counts every look at a message as a receive.
+    /// - Throws: `FunctionFailure` without a connection or a queue, or what `LoginSource.login` throws.
+    package func waitingCount(_ run: FunctionRun) async throws -> Int {
+        try await run.window.run {
+            let count: Int
+            do throws(QueueFailure) {
+                count = try await retryQueue(run).waitingCount()
+            } catch {
+                throw FunctionFailure(type: "RetryQueueUnavailable", cause: .aws, message: "retry queue: \(error)")
+            }
+            return try await looking(run) { _ in count }
+        }
+    }
+
+    /// Connects, looks, and closes the connection.
+    private func looking<Value: Sendable>(
+        _ run: FunctionRun, _ work: (SFTPClient) async -> Value
+    ) async throws -> Value {
+        let client: SFTPClient
+        do {
+            client = try await connector.connect(
+                deadlineUptimeSeconds: run.window.deadlineUptimeSeconds, logger: run.logger
+            ).client
+        } catch let error as SFTPError {
+            throw FunctionFailure(error)
+        }
+        let value = await work(client)
+        await client.close()
+        return value
+    }
+
+    /// The retry queue of the settings, or one that takes nothing where none is set.
+    package func retryQueue(_ run: FunctionRun) -> any RetryQueue {
+        guard let locator else { return NoRetryQueue() }
+        return SQSRetryQueue(
+            locator: locator, deadlineUptimeSeconds: run.window.lastUptimeSeconds, logger: run.logger)
+    }
+
+    private func plan(_ run: FunctionRun) async throws -> PushPlan {
         PushPlan(
-            origin: try await connector.origin(deadlineUptimeSeconds: deadlineUptimeSeconds),
+            origin: try await connector.origin(deadlineUptimeSeconds: run.window.deadlineUptimeSeconds),
             targetDirectory: settings.targetDirectory, strip: settings.strip, allowsInPlace: settings.allowInPlace,
             budgetBytes: MemoryBudget.bytes(environment: services.environment),
             objectTimeoutSeconds: settings.pushTimeoutSeconds.map(Double.init),
             sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
     }
 
-    /// The buckets, for an invocation.
-    func objects(_ window: WorkWindow, logger: Logger) -> S3SourceObjects {
+    private func objects(_ run: FunctionRun) -> S3SourceObjects {
         S3SourceObjects(
-            client: s3, deadlineUptimeSeconds: window.deadlineUptimeSeconds,
-            lateUptimeSeconds: window.lateUptimeSeconds, logger: logger)
+            client: s3, deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds,
+            lateUptimeSeconds: run.window.ruleLateUptimeSeconds, logger: run.logger)
     }
 
     /// Opens a connection for the plan, and remembers it in `opened`.
     /// - Parameter awaitsVersion: see `SFTPClientOptions.awaitsVersion`.
-    func connect(
-        for plan: PushPlan, _ opened: OpenedClients, awaitsVersion: Bool, deadlineUptimeSeconds: Double, logger: Logger
+    private func connect(
+        for plan: PushPlan, _ opened: OpenedClients, awaitsVersion: Bool, _ run: FunctionRun,
+        _ noteRefusal: @Sendable (FunctionFailure) -> Void
     ) async throws(RemoteFailure) -> any RemoteDestination {
         let client: SFTPClient
         let origin: String
         do {
             (client, origin) = try await connector.connect(
-                awaitsVersion: awaitsVersion, deadlineUptimeSeconds: deadlineUptimeSeconds, logger: logger)
+                awaitsVersion: awaitsVersion, deadlineUptimeSeconds: run.window.deadlineUptimeSeconds,
+                logger: run.logger)
         } catch let error as SFTPError {
+            if error.reason != .cancelled { noteRefusal(FunctionFailure(error)) }
             throw RemoteFailure(error)
         } catch {
             throw RemoteFailure(Task.isCancelled ? .cancelled : .connectionLost, "\(error)")
@@ -62,6 +174,6 @@ struct PushWork: Sendable {
             throw RemoteFailure(.connectionLost, "the login has changed while this invocation began; it is tried again")
         }
         let modes = FileModes(file: settings.fileMode, directory: settings.directoryMode)
-        return SFTPDestination(client: client, modes: modes, logger: logger)
+        return SFTPDestination(client: client, modes: modes, logger: run.logger)
     }
 }

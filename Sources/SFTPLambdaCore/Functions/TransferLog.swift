@@ -1,13 +1,14 @@
-import Logging
-import Transfers
+package import Logging
+package import Transfers
 
 /// Makes log lines of what happens to each file: a receipt for one that was transferred, a reason for every other.
-struct TransferLog: TransferObserver {
+package struct TransferLog: TransferObserver {
     private let logger: Logger
 
-    init(logger: Logger) { self.logger = logger }
+    /// Makes an observer.
+    package init(logger: Logger) { self.logger = logger }
 
-    func transferred(_ receipt: TransferReceipt) {
+    package func transferred(_ receipt: TransferReceipt) {
         var fields: Logger.Metadata = [
             "path": "\(receipt.path)", "key": "\(receipt.key)", "bytes": .stringConvertible(receipt.object.sizeBytes),
             "sha256": .string(receipt.object.sha256), "etag": .string(receipt.object.etag),
@@ -17,7 +18,7 @@ struct TransferLog: TransferObserver {
         logger.info("file transferred", metadata: fields)
     }
 
-    func left(_ path: RemotePath, because reason: LeftReason) {
+    package func left(_ path: RemotePath, because reason: LeftReason) {
         // What is left out by its kind or by a setting is left out at every run: worth a line only to who looks for it.
         let level: Logger.Level =
             switch reason {
@@ -29,15 +30,15 @@ struct TransferLog: TransferObserver {
             level: level, "file left on the server", metadata: ["path": "\(path)", "reason": .string(reason.word)])
     }
 
-    func failed(_ failure: TransferFailure) {
+    package func failed(_ failure: TransferFailure) {
         logger.error("file failed", metadata: ["path": .string(failure.path), "reason": .string(failure.reason)])
     }
 
-    func purged(_ path: RemotePath) {
+    package func purged(_ path: RemotePath) {
         logger.info("file removed from the done directory after its retention", metadata: ["path": "\(path)"])
     }
 
-    func warning(_ message: String, path: RemotePath?) {
+    package func warning(_ message: String, path: RemotePath?) {
         logger.warning("\(message)", metadata: path.map { ["path": "\($0)"] } ?? [:])
     }
 }

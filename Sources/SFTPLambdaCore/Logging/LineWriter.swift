@@ -30,7 +30,7 @@ public final class LineWriter: Sendable {
     public var droppedLines: Int { state.withLock { $0.droppedLines } }
 
     /// Writes a line; the line end is added.
-    func write(_ line: [UInt8]) {
+    package func write(_ line: [UInt8]) {
         state.withLock { state in
             let lineEnd = [UInt8(ascii: "\n")]
             let bytes = (state.isTorn ? lineEnd : []) + line + lineEnd

@@ -68,6 +68,15 @@ public struct IncomingEvent: Sendable {
         batchItemIDs = reader.batchItemIDs
     }
 
+    /// What somebody asks for who names the objects himself.
+    public init(objects: [ObjectAddress]) {
+        requests = PushRequest.collapsing(
+            objects.map { (event: ObjectEvent(bucket: $0.bucket, key: $0.key), itemID: nil) })
+        ignored = []
+        failures = []
+        batchItemIDs = nil
+    }
+
     /// The answer to an SQS batch: these messages come back, the others are deleted (AWS Lambda Developer Guide,
     /// "Implementing partial batch responses"). Lambda brings the whole batch back if one of them is not of it.
     public static func batchAnswer(failedItemIDs: [String]) -> String {

@@ -95,7 +95,7 @@ struct FileTransfer: Sendable {
                 throw error
             }
         } catch {
-            note(error, of: candidate, startedAt: start)
+            Self.note(error, of: candidate, startedAt: start, in: ledger)
         }
     }
 
@@ -108,7 +108,10 @@ struct FileTransfer: Sendable {
         }
     }
 
-    private func note(_ fault: Fault, of candidate: Candidate, startedAt start: Double?) {
+    /// Enters into the ledger why a file was not taken.
+    static func note(
+        _ fault: Fault, of candidate: Candidate, startedAt start: Double?, in ledger: PullLedger
+    ) {
         switch fault {
         case .remote(let failure) where failure.reason == .notFound: ledger.left(candidate.path, because: .gone)
         case .remote(let failure) where failure.reason == .changed: ledger.left(candidate.path, because: .changed)
@@ -139,8 +142,7 @@ struct FileTransfer: Sendable {
     func copy(_ source: Source, startedAt start: inout Double?) async throws(Fault) -> Stored {
         let sizeBytes = try await sizeBytes(of: source)
         guard let parts = PartPlan(sizeBytes: sizeBytes) else {
-            throw .unusable(
-                "it has \(sizeBytes) bytes; 10,000 parts of 8 MiB carry at most \(PartPlan.maximumBytes) (78 GiB)")
+            throw .unusable(PartPlan.refusal(sizeBytes: sizeBytes))
         }
         guard case .parts = parts else { return try await copyInTurn(source, parts, sizeBytes, startedAt: &start) }
         let turn = await largeFiles.reserve(1)

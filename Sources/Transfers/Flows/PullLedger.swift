@@ -66,6 +66,14 @@ final class PullLedger: Sendable {
         observer.transferred(receipt)
     }
 
+    /// A preview has found a file that a run would transfer.
+    func planned(sizeBytes: UInt64) {
+        state.withLock { state in
+            state.summary.transferred += 1
+            state.summary.bytes += sizeBytes
+        }
+    }
+
     func left(_ path: RemotePath, because reason: LeftReason) {
         state.withLock { $0.summary.left[reason.word, default: 0] += 1 }
         observer.left(path, because: reason)

@@ -37,6 +37,11 @@ public enum PartPlan: Hashable, Sendable {
         return sizes
     }
 
+    /// Why a file has no plan, as the end of a sentence about it.
+    static func refusal(sizeBytes: UInt64) -> String {
+        "it has \(sizeBytes) bytes; 10,000 parts of 8 MiB carry at most \(maximumBytes) (78 GiB)"
+    }
+
     /// Where the part with this number (from 1) begins, and how long it is.
     public static func range(ofPart number: Int, sizeBytes: UInt64) -> (offset: UInt64, countBytes: Int) {
         precondition(number >= 1, "parts count from 1")

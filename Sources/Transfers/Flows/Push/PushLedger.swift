@@ -33,6 +33,18 @@ final class PushLedger: Sendable {
         }
     }
 
+    /// A preview has found an object that a push would send, or mark.
+    func planned(_ push: PlannedPush) {
+        state.withLock { state in
+            switch push.action {
+            case .mark: state.marked += 1
+            case .send:
+                state.delivered += 1
+                state.bytes += push.sizeBytes
+            }
+        }
+    }
+
     private func delivered(_ receipt: PushReceipt) {
         state.withLock { state in
             state.delivered += 1

@@ -1,0 +1,110 @@
+import AWS
+import JSON
+import LambdaRuntime
+import Logging
+import SFTPLambdaCore
+import Transfers
+
+/// A function as a tool of the command line: reads what is asked for, does it, and says what came of it.
+struct Tool: Sendable {
+    let function: LambdaFunction
+    let environment: [String: String]
+    private let output = StandardOutput()
+
+    init(function: LambdaFunction, environment: [String: String]) {
+        self.function = function
+        self.environment = environment
+    }
+
+    /// Does what the arguments ask for.
+    func run(_ arguments: some Sequence<String>) async -> ExitStatus {
+        let command: Command
+        do throws(UsageError) {
+            command = try Command(arguments, of: function)
+        } catch {
+            LineWriter.standardError.write(
+                Array("\(function.rawValue): \(error). \(function.rawValue) --help says how it is called".utf8))
+            return .wrongSetting
+        }
+        switch command.action {
+        case .help:
+            output.write(
+                HelpText.text(of: function).split(separator: "\n", omittingEmptySubsequences: false)
+                    .map(String.init))
+        case .version: output.write(ProgramVersion.lines(of: function))
+        case .run, .dryRun: return await work(command)
+        }
+        return .done
+    }
+
+    /// Works until the end or until a signal asks for it, whatever comes first.
+    private func work(_ command: Command) async -> ExitStatus {
+        let log = LogOutput(options: logOptions(command))
+        let logger = log.logger(label: function.rawValue)
+        for warning in log.options.warnings { logger.warning("\(warning)") }
+        let task = Task { await perform(command, log, logger) }
+        let end = EndSignal { task.cancel() }
+        let status = await task.value
+        guard let signal = end?.received, let ended = ExitStatus(signal: signal) else { return status }
+        return ended
+    }
+
+    private func logOptions(_ command: Command) -> LogOptions {
+        var options = LogOptions(environment: environment)
+        if command.isVerbose { options.level = min(options.level, .debug) }
+        return options
+    }
+
+    private func perform(_ command: Command, _ log: LogOutput, _ logger: Logger) async -> ExitStatus {
+        do {
+            let services = try FunctionServices(environment: environment, log: log)
+            let run = FunctionRun(id: Self.runID(), window: .unlimited, logger: logger)
+            let work = ToolWork(function: function, command: command, services: services, run: run, output: output)
+            let status = try await work.status()
+            // Whoever reads the result must not take a part of it for the whole.
+            return output.isWhole || status != .done ? status : .someFailed
+        } catch {
+            return report(error, command)
+        }
+    }
+
+    /// Says why the work could not be done.
+    private func report(_ error: any Error, _ command: Command) -> ExitStatus {
+        let reported = ReportedError(error)
+        LineWriter.standardError.write(Array("\(function.rawValue): \(reported.errorMessage)".utf8))
+        if command.writesJSON { output.write(reported.jsonBytes) }
+        return ExitStatus(error)
+    }
+
+    /// Tells one run from others in the logs.
+    private static func runID() -> String { String(UInt64.random(in: 0 ... .max), radix: 16) }
+}
+
+/// An error as the result says it, in the form that Lambda has for it.
+struct ReportedError: JSONWritable {
+    let errorType: String
+    let errorMessage: String
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as any LambdaReportableError:
+            (errorType, errorMessage) = (error.errorType, error.errorMessage)
+        case let error as CredentialsError:
+            errorType = "CredentialsUnavailable"
+            errorMessage =
+                "\(error.message). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; containers"
+                + " of ECS and EKS are given theirs by the task role. Those of an EC2 instance's role are not read:"
+                + " `aws configure export-credentials` gives them"
+        case let error as UsageError: (errorType, errorMessage) = ("InvalidArguments", error.description)
+        default: (errorType, errorMessage) = ("Unhandled", "\(error)")
+        }
+    }
+
+    /// Writes an object, its members in the order of their names.
+    func write(to text: inout JSONText) {
+        text.object {
+            $0.member("errorMessage", errorMessage)
+            $0.member("errorType", errorType)
+        }
+    }
+}

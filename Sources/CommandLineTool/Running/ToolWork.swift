@@ -1,0 +1,130 @@
+import AWS
+import JSON
+import SFTPLambdaCore
+import Synchronization
+import Transfers
+
+/// The work of one call, with everything that it needs.
+struct ToolWork: Sendable {
+    let function: LambdaFunction
+    let command: Command
+    let services: FunctionServices
+    let run: FunctionRun
+    let output: StandardOutput
+
+    /// Does it, writes the result, and says how the program is to end.
+    /// - Throws: why nothing could be done.
+    func status() async throws -> ExitStatus {
+        let isDryRun = command.action == .dryRun
+        switch function {
+        case .pull: return try await isDryRun ? previewPull() : pull()
+        case .push: return try await isDryRun ? previewPush() : push()
+        case .pushRetry: return try await isDryRun ? previewRetry() : pushRetry()
+        }
+    }
+
+    private func pull() async throws -> ExitStatus {
+        let work = try PullWork(services: services, logger: run.logger)
+        try await checkCredentials()
+        let summary = try await work.pull(run, observer: TransferLog(logger: run.logger))
+        write(summary, ResultText.lines(summary))
+        return ExitStatus(summary)
+    }
+
+    private func push() async throws -> ExitStatus {
+        let work = try PushWork(.push, services: services, logger: run.logger)
+        let event = try event()
+        try await checkCredentials()
+        let refusal = Refusal()
+        let summary = try await work.push(
+            event, run, queue: work.retryQueue(run), observer: PushLog(logger: run.logger), noteRefusal: refusal.note
+        ).summary
+        services.report(summary, .push, run)
+        write(summary, ResultText.lines(summary))
+        return ExitStatus(summary, refusal: refusal.value)
+    }
+
+    private func pushRetry() async throws -> ExitStatus {
+        let work = try PushWork(.pushRetry, services: services, logger: run.logger)
+        try await checkCredentials()
+        let refusal = Refusal()
+        let summary = try await work.retry(run, observer: PushLog(logger: run.logger), noteRefusal: refusal.note)
+        services.report(summary, .pushRetry, run)
+        write(summary, ResultText.lines(summary))
+        return ExitStatus(summary, refusal: refusal.value)
+    }
+
+    // MARK: Dry runs
+
+    private func previewPull() async throws -> ExitStatus {
+        let work = try PullWork(services: services, logger: run.logger)
+        try await checkCredentials()
+        let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
+        let summary = try await work.preview(run, observer: preview) { preview.planned($0, bucket: work.bucket) }
+        write(PreviewSummary(summary: summary), PreviewText.lines(summary))
+        return ExitStatus(summary)
+    }
+
+    private func previewPush() async throws -> ExitStatus {
+        let work = try PushWork(.push, services: services, logger: run.logger)
+        let event = try event()
+        try await checkCredentials()
+        let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
+        let summary = try await work.preview(event, run, observer: preview) { preview.planned($0) }
+        write(PreviewSummary(summary: summary), PreviewText.lines(summary))
+        return ExitStatus(summary, refusal: nil)
+    }
+
+    private func previewRetry() async throws -> ExitStatus {
+        let work = try PushWork(.pushRetry, services: services, logger: run.logger)
+        try await checkCredentials()
+        let count = try await work.waitingCount(run)
+        write(PreviewSummary(summary: ["waiting": count]), PreviewText.lines(waiting: count))
+        return .done
+    }
+
+    // MARK: What all need
+
+    /// What push is to push.
+    /// - Throws: `UsageError` when the file cannot be read, or nothing of it can be understood.
+    private func event() throws(UsageError) -> IncomingEvent {
+        switch command.source {
+        case .objects(let objects): return IncomingEvent(objects: objects)
+        case .event(let file):
+            let event = IncomingEvent(try EventFile.read(file))
+            guard event.failures.isEmpty else {
+                let reasons = event.failures.prefix(Self.shownFailures).map { Printed.text($0.error.message) }
+                throw UsageError("the event in \(Printed.word(file)): \(reasons.joined(separator: "; "))")
+            }
+            return event
+        case nil: throw UsageError("nothing to push is named")
+        }
+    }
+
+    private static let shownFailures = 5
+
+    /// Without credentials every file would fail by itself.
+    /// - Throws: `CredentialsError`.
+    private func checkCredentials() async throws(CredentialsError) {
+        _ = try await services.aws.credentials.credentials()
+    }
+
+    private func write(_ result: some JSONWritable, _ lines: [String]) {
+        if command.writesJSON {
+            output.write(result.jsonBytes)
+        } else {
+            output.write(lines)
+        }
+    }
+}
+
+/// Why the server took no connection: the last reason of a run.
+private final class Refusal: Sendable {
+    private let state = Mutex<FunctionFailure?>(nil)
+
+    var value: FunctionFailure? { state.withLock { $0 } }
+
+    var note: @Sendable (FunctionFailure) -> Void {
+        { [self] failure in state.withLock { $0 = failure } }
+    }
+}

@@ -1,0 +1,127 @@
+import AWS
+package import Logging
+import SFTP
+package import Transfers
+
+/// What pull does, whoever asks for it: the clients, the plan of a run, its connection and its report.
+///
+/// The connection to the server lasts for one run: between invocations Lambda freezes the process, and the server would
+/// drop it. Connections to S3 and the secret are kept.
+package struct PullWork: Sendable {
+    private let settings: PullSettings
+    private let services: FunctionServices
+    private let connector: ServerConnector
+    private let store: S3Client
+    private let clock = SystemClock()
+
+    /// - Throws: `SettingsError` with every fault of the settings.
+    package init(services: FunctionServices, logger: Logger) throws(SettingsError) {
+        settings = try PullSettings(environment: services.environment)
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        self.services = services
+        connector = ServerConnector(
+            settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))
+        store = S3Client(services.aws)
+    }
+
+    /// Runs once over the tree, and reports. Cancelling the task ends it in an orderly way; the summary comes all the
+    /// same, if there was a connection by then.
+    /// - Throws: `FunctionFailure` without a connection, or what `LoginSource.login` throws.
+    package func pull(_ run: FunctionRun, observer: any TransferObserver) async throws -> PullSummary {
+        let summary = try await run.window.run {
+            try await connected(run) { client, origin in
+                await PullFlow(
+                    plan: plan(origin, run), files: SFTPRemoteFiles(client: client), store: objectStore(run),
+                    clock: clock, observer: observer
+                ).run()
+            }
+        }
+        report(summary, run)
+        return summary
+    }
+
+    /// Says what `pull` would do, and changes nothing.
+    /// - Throws: as `pull`.
+    package func preview(
+        _ run: FunctionRun, observer: any TransferObserver, planned: @escaping @Sendable (PlannedTransfer) -> Void
+    ) async throws -> PullSummary {
+        try await run.window.run {
+            try await connected(run) { client, origin in
+                await PullPreview(
+                    plan: plan(origin, run), files: SFTPRemoteFiles(client: client), store: objectStore(run),
+                    clock: clock, observer: observer, planned: planned
+                ).run()
+            }
+        }
+    }
+
+    /// The bucket that takes the files.
+    package var bucket: String { settings.bucket.text }
+
+    /// Connects, works, and closes the connection; at the end of the time already if the work still runs.
+    private func connected<Value: Sendable>(
+        _ run: FunctionRun, _ work: (SFTPClient, _ origin: String) async -> Value
+    ) async throws -> Value {
+        let (client, origin): (SFTPClient, String)
+        do {
+            (client, origin) = try await connector.connect(
+                deadlineUptimeSeconds: run.window.deadlineUptimeSeconds, logger: run.logger)
+        } catch let error as SFTPError {
+            throw FunctionFailure(error)
+        }
+        let opened = OpenedClients()
+        _ = opened.add(client)
+        // Moves under way are not cut off at the deadline: they have until then.
+        return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await work(client, origin) }
+    }
+
+    private func plan(_ origin: String, _ run: FunctionRun) -> PullPlan {
+        var plan = PullPlan(
+            sourceDirectory: settings.sourceDirectory, keys: KeyMapping(prefix: settings.keyPrefix),
+            selection: settings.selection, retentionDays: Int64(settings.fileRetentionDays ?? 0), origin: origin,
+            budgetBytes: MemoryBudget.bytes(environment: services.environment),
+            deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds,
+            sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
+        plan.afterPull = settings.afterPull
+        plan.doneName = settings.doneDirectory
+        plan.steadySeconds = Int64(settings.steadySeconds)
+        plan.maximumFilesInFlight = settings.maximumFilesInFlight
+        return plan
+    }
+
+    private func objectStore(_ run: FunctionRun) -> S3ObjectStore {
+        S3ObjectStore(
+            client: store, bucket: settings.bucket.text, deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds,
+            lateUptimeSeconds: run.window.ruleLateUptimeSeconds, logger: run.logger)
+    }
+
+    private func report(_ summary: PullSummary, _ run: FunctionRun) {
+        let left: [String: Logger.MetadataValue] = summary.left.mapValues { .stringConvertible($0) }
+        run.logger.log(
+            level: summary.isFailure ? .error : .info, "pull finished",
+            metadata: [
+                "transferred": .stringConvertible(summary.transferred), "bytes": .stringConvertible(summary.bytes),
+                "left": .dictionary(left), "purged": .stringConvertible(summary.purged),
+                "failed": .stringConvertible(summary.failed), "remaining": .stringConvertible(summary.remaining),
+                "isListingComplete": .stringConvertible(summary.isListingComplete),
+                "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
+            ])
+        var metrics = services.metrics(of: .pull, run)
+        metrics.add("FilesTransferred", summary.transferred)
+        metrics.add("BytesTransferred", summary.bytes, .bytes)
+        metrics.add("FilesFailed", summary.failed)
+        metrics.add("FilesRemaining", summary.remaining)
+        metrics.add("FilesPurged", summary.purged)
+        metrics.add("DurationMilliseconds", summary.durationMilliseconds, .milliseconds)
+        services.log.write(metrics)
+    }
+}
+
+extension PullSettings {
+    /// The selection that the settings ask for.
+    var selection: Selection {
+        Selection(
+            include: include, exclude: exclude, minimumAgeSeconds: Int64(minimumFileAgeSeconds),
+            readyMarker: readyMarker)
+    }
+}

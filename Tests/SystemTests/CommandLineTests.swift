@@ -1,0 +1,187 @@
+import Foundation
+import TestKit
+import Testing
+
+/// The programs as tools of the command line: what they do, what they write where, and how they end.
+struct CommandLineTests {
+    @Test func filesGoBothWays() async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/a b.txt", "one")
+        try await world.put("outgoing/below/c.txt", "two")
+        try await world.store("up.txt", "three")
+        try await world.store("dir/up.txt", "four")
+        try await world.run {
+            let pull = try await world.finish("pull")
+            #expect(pull.status == 0, "\(pull.errors)")
+            #expect(pull.output.hasPrefix("2 files transferred, 6 bytes, in "), "\(pull.output)")
+            #expect(pull.output.split(separator: "\n").count == 1)
+            #expect(pull.errors.contains("file transferred") && pull.errors.contains("path=\"outgoing/a b.txt\""))
+            #expect(try await world.keys(CommandLineWorld.inbox) == ["a b.txt", "below/c.txt"])
+            #expect(world.read("outgoing/.done/a b.txt") == "one")
+
+            let push = try await world.finish(
+                "push", ["--json", "s3://acme-outbox/up.txt", "s3://acme-outbox/dir/up.txt"])
+            #expect(push.status == 0, "\(push.errors)")
+            #expect(try ToolResult(push).delivered == 2)
+            #expect(world.read("incoming/up.txt") == "three" && world.read("incoming/dir/up.txt") == "four")
+
+            let again = try await world.finish("push", ["s3://acme-outbox/up.txt"])
+            #expect(again.status == 0 && again.output.contains("nothing to do: 1 (1 marked)"), "\(again.output)")
+            let retry = try await world.finish("pushRetry", ["--json"])
+            #expect(try retry.status == 0 && ToolResult(retry).delivered == 0, "\(retry.errors)")
+        }
+    }
+
+    @Test func eventsComeFromAFileOrStandardInput() async throws {
+        let world = try CommandLineWorld()
+        for key in ["one", "two"] { try await world.store(key, key) }
+        try await world.run {
+            let file = world.folder.url.appendingPathComponent("event.json")
+            try Data(#"{"Bucket": "acme-outbox", "Key": "one"}"#.utf8).write(to: file)
+            let first = try await world.finish("push", ["--event", file.path])
+            #expect(first.status == 0 && world.read("incoming/one") == "one", "\(first.errors)")
+            let second = try await world.finish(
+                "push", ["--event", "-"], input: #"{"Bucket": "acme-outbox", "Key": "two"}"#)
+            #expect(second.status == 0 && world.read("incoming/two") == "two", "\(second.errors)")
+
+            let garbage = try await world.finish("push", ["--event", "-"], input: "no event")
+            #expect(garbage.status == 2 && garbage.errors.contains("not JSON"), "\(garbage.errors)")
+            let missing = try await world.finish("push", ["--event", "/nowhere"])
+            #expect(missing.status == 2 && missing.errors.contains("'/nowhere': No such file"), "\(missing.errors)")
+        }
+    }
+
+    @Test func whatFailsIsToldAndQueuedWhereThereIsAQueue() async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/good", "good")
+        try await world.put(Array("outgoing/".utf8) + [0xFF], "no key")
+        try await world.run {
+            let pull = try await world.finish("pull")
+            #expect(pull.status == 1, "\(pull.errors)")
+            #expect(pull.output.hasPrefix("1 file transferred"))
+            #expect(pull.output.contains("failed: 1\n  outgoing/\\xff: "), "\(pull.output)")
+
+            try await world.store("a//b", "two keys could become one path")
+            let queued = try await world.finish("push", ["--json", "s3://acme-outbox/a//b"])
+            let result = try ToolResult(queued)
+            #expect(queued.status == 1 && result.failed == 1 && result.queued == 1, "\(queued.output)")
+            let alone = try await world.finish(
+                "push", ["s3://acme-outbox/a//b"], settings: ["SFTP_RETRY_QUEUE_NAME": ""])
+            #expect(alone.status == 1 && alone.output.contains("not on the retry queue: 1"), "\(alone.output)")
+            let retry = try await world.finish("pushRetry")
+            #expect(retry.status == 1 && retry.output.contains("messages received: 1"), "\(retry.output)")
+        }
+    }
+
+    @Test func theStatusSaysWhatHasToBeMended() async throws {
+        let world = try CommandLineWorld()
+        try await world.store("k", "k")
+        // Its port is closed then.
+        let strange = try LocalSSHD(folder: world.tree, workFolder: world.folder.url)
+        let otherKey = try Self.strangeKey
+        strange.stop()
+        try await world.run {
+            func expect(
+                _ status: Int32, _ words: String, of program: String, _ arguments: [String] = [],
+                _ settings: [String: String] = [:]
+            ) async throws {
+                let run = try await world.finish(program, arguments, settings: settings)
+                #expect(run.status == status, "\(program) \(arguments): \(run.output)\(run.errors)")
+                #expect((run.errors + run.output).contains(words), "\(program): \(run.output)\(run.errors)")
+            }
+            try await expect(2, "--help says how it is called", of: "pull", ["--nonsense"])
+            try await expect(2, "SFTP_SOURCE_DIR is not set", of: "pull", [], ["SFTP_SOURCE_DIR": ""])
+            try await expect(2, "SFTP_RETRY_QUEUE_NAME is not set", of: "pushRetry", [], ["SFTP_RETRY_QUEUE_NAME": ""])
+            try await expect(2, "AWS_REGION", of: "pull", [], ["AWS_REGION": ""])
+            try await expect(2, "SFTP_PRIVATE_KEY", of: "pull", [], ["SFTP_PRIVATE_KEY": "no key"])
+            let refused = ["SFTP_PORT": "\(strange.port)"]
+            let mistaken = ["SFTP_HOST_KEY": "SHA256:" + String(repeating: "A", count: 43)]
+            for (program, arguments) in [("pull", []), ("push", ["s3://acme-outbox/k"])] {
+                try await expect(3, "refused", of: program, arguments, refused)
+                try await expect(3, world.server.hostKeyFingerprint, of: program, arguments, mistaken)
+                try await expect(3, "was refused", of: program, arguments, ["SFTP_PRIVATE_KEY": otherKey])
+            }
+            let nobody = ["AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""]
+            try await expect(4, "AWS_ACCESS_KEY_ID is not set", of: "pull", [], nobody)
+            try await expect(4, "secret of SFTP_SECRET_ID", of: "pull", [], ["SFTP_SECRET_ID": "no/such/secret"])
+            try await expect(4, "retry queue", of: "pushRetry", [], ["SFTP_RETRY_QUEUE_NAME": "no-such-queue"])
+        }
+    }
+
+    /// A key that nobody has entered for anybody.
+    private static var strangeKey: String {
+        get throws {
+            let folder = try TemporaryFolder()
+            let file = folder.url.appendingPathComponent("key")
+            try Tool.run("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file.path)
+            return try String(contentsOf: file, encoding: .utf8)
+        }
+    }
+
+    @Test func errorsAreJSONWhereTheResultIs() async throws {
+        let run = try await BuiltProgram.start("pull", ["--json"], environment: ["AWS_REGION": "eu-central-1"])
+            .finish(withinSeconds: 30)
+        let result = try ToolResult(run)
+        #expect(run.status == 2 && result.errorType == "InvalidSettings")
+        #expect(result.errorMessage?.contains("SFTP_HOST is not set") == true)
+        #expect(run.errors.contains("SFTP_HOST is not set"))
+    }
+
+    @Test(arguments: ["pull", "push", "pushRetry"])
+    func helpAndVersionNeedNoSetting(program: String) async throws {
+        let help = try await BuiltProgram.start(program, ["--help"], environment: [:]).finish(withinSeconds: 30)
+        #expect(help.status == 0 && help.errors.isEmpty)
+        #expect(help.output.hasPrefix("Usage:\n  \(program) ") && help.output.contains("SFTP_HOST"))
+        let version = try await BuiltProgram.start(program, ["--version"], environment: [:]).finish(withinSeconds: 30)
+        #expect(version.status == 0 && version.output.hasPrefix("\(program) (sftp-lambda) "))
+        #expect(version.output.contains("libssh2 ") && version.output.contains("OpenSSL"), "\(version.output)")
+    }
+
+    @Test(arguments: [Int32(SIGINT), Int32(SIGTERM)])
+    func aSignalEndsTheRunInAnOrderlyWay(signal: Int32) async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/file", "content")
+        try await world.run {
+            // A store that never answers: the file is read, and is on its way when the signal comes.
+            let silent = try SilentListener()
+            let program = try world.start(
+                "pull", ["-v"], settings: ["AWS_ENDPOINT_URL": "http://127.0.0.1:\(silent.port)"])
+            try await waitUntil("the file is on its way") { silent.hasConnection }
+            kill(program.processID, signal)
+            let run = try await program.finish(withinSeconds: 20)
+            #expect(run.status == 128 + signal, "\(run.errors)")
+            #expect(run.output.contains("remaining for the next run: 1"), "\(run.output)")
+            #expect(world.read("outgoing/file") == "content")
+        }
+    }
+}
+
+/// Takes connections on a loopback port and never says a word.
+private final class SilentListener: Sendable {
+    let port: UInt16
+    private let descriptor: Int32
+
+    init() throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.descriptor = descriptor
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(descriptor, address, length) | listen(descriptor, 16) | getsockname(descriptor, address, &length)
+            }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        guard status == 0 else { throw ToolFailure(description: "no port can be had: errno \(errno)") }
+    }
+
+    /// Whether somebody waits to be spoken to.
+    var hasConnection: Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) == 1
+    }
+
+    deinit { close(descriptor) }
+}
