@@ -35,6 +35,12 @@ import Transfers
         #expect(error?.description.contains("'--json' names no object") == true)
     }
 
+    @Test func aCheckNeedsNoObjectsAndLooksAtThoseThatAreNamed() throws {
+        #expect(try Command(["--check"], of: .push).action == .check)
+        #expect(try Command(["--check"], of: .push).source == nil)
+        #expect(try Command(["--check", "s3://b/k"], of: .push).source == .objects([try object("b", "k")]))
+    }
+
     @Test func anEventComesFromAFileOrStandardInput() throws {
         for arguments in [["--event", "a file"], ["--event=a file"]] {
             #expect(try Command(arguments, of: .push).source == .event(file: "a file"))
@@ -51,6 +57,7 @@ import Transfers
         (.pull, ["s3://b/k"], "pull takes options only, and 's3://b/k' is none"),
         (.pull, ["--event", "f"], "--event is no option of pull"),
         (.pushRetry, ["x\u{1B}[2J"], "'x\\u{1b}[2J' is none"),
+        (.pull, ["--check", "-n"], "--dry-run and --check exclude each other"),
         (.push, [], "nothing to push is named"),
         (.push, ["--event"], "--event needs a FILE"),
         (.push, ["--event="], "--event needs a FILE"),

@@ -109,7 +109,7 @@ struct CommandLineTests {
     }
 
     /// A key that nobody has entered for anybody.
-    private static var strangeKey: String {
+    static var strangeKey: String {
         get throws {
             let folder = try TemporaryFolder()
             let file = folder.url.appendingPathComponent("key")

@@ -21,14 +21,14 @@ final class CommandLineWorld: Sendable {
     let folder: TemporaryFolder
     private let http: HTTPClient
 
-    init() throws {
+    init(sshd sshdOptions: LocalSSHD.Options = .init()) throws {
         folder = try TemporaryFolder()
         tree = folder.url.appendingPathComponent("partner")
         for name in ["outgoing", "incoming"] {
             try FileManager.default.createDirectory(
                 at: tree.appendingPathComponent(name), withIntermediateDirectories: true)
         }
-        server = try LocalSSHD(folder: tree, workFolder: folder.url)
+        server = try LocalSSHD(folder: tree, sshdOptions, workFolder: folder.url)
         var options = LocalAWS.Options()
         options.buckets = [Self.inbox, Self.outbox]
         options.queues = [LocalAWS.Queue(Self.queueName)]
@@ -38,10 +38,13 @@ final class CommandLineWorld: Sendable {
             AWSConfiguration(
                 http: http, credentials: EnvironmentCredentials(environment: aws.environment), region: aws.region,
                 environment: aws.environment))
+        // A server of options of its own may have another login directory.
+        let prefix = sshdOptions.configuration.isEmpty ? "" : "\(tree.path)/"
         settings = [
             "SFTP_HOST": server.host, "SFTP_PORT": "\(server.port)", "SFTP_USER": server.user,
             "SFTP_PRIVATE_KEY": try server.privateKey(), "SFTP_HOST_KEY": server.hostKey,
-            "SFTP_SOURCE_DIR": "outgoing", "SFTP_TARGET_S3_BUCKET": Self.inbox, "SFTP_TARGET_DIR": "incoming",
+            "SFTP_SOURCE_DIR": "\(prefix)outgoing", "SFTP_TARGET_S3_BUCKET": Self.inbox,
+            "SFTP_TARGET_DIR": "\(prefix)incoming",
             "SFTP_RETRY_QUEUE_NAME": Self.queueName, "HOME": folder.url.path,
         ].merging(aws.environment) { $1 }
     }

@@ -9,6 +9,8 @@ struct Command: Hashable, Sendable {
         case run
         /// Only say what that would be.
         case dryRun
+        /// Find out whether that can be done.
+        case check
         /// Say which version this is.
         case version
         /// Say how the program is called.
@@ -125,8 +127,13 @@ private struct CommandReader {
             command.action = .version
             return command
         }
-        command.action = given.contains(.dryRun) ? .dryRun : .run
+        guard !given.isSuperset(of: [.dryRun, .check]) else {
+            throw UsageError("--dry-run and --check exclude each other: give one of them")
+        }
+        command.action = given.contains(.check) ? .check : given.contains(.dryRun) ? .dryRun : .run
         if function == .push {
+            // A check needs no objects, and looks at those that are named.
+            guard command.action != .check || eventFile != nil || !words.isEmpty else { return command }
             command.source = try source()
         } else if let word = words.first {
             throw UsageError("\(function.rawValue) takes options only, and \(Printed.word(word)) is none")

@@ -3,6 +3,7 @@ import SFTPLambdaCore
 /// The options of the programs, each declared once: reading, faults, `--help` and `docs/command-line.md` come from here.
 enum CommandOption: String, CaseIterable, Sendable {
     case dryRun = "dry-run"
+    case check
     case event
     case json
     case verbose
@@ -18,7 +19,7 @@ enum CommandOption: String, CaseIterable, Sendable {
         case .dryRun: "n"
         case .verbose: "v"
         case .help: "h"
-        case .event, .json, .version: nil
+        case .check, .event, .json, .version: nil
         }
     }
 
@@ -33,6 +34,9 @@ enum CommandOption: String, CaseIterable, Sendable {
         switch self {
         case .dryRun:
             "Say what would be done, and why the rest is left; change nothing on either side."
+        case .check:
+            "Find out whether it can work: connect, show the server and its host key, try in a directory of our own what "
+                + "is done there, and what AWS permits; clean up, and say what to change."
         case .event:
             "Push what the event in FILE asks for: one that S3, EventBridge, SNS or SQS has sent, or a message of the "
                 + "retry queue. - reads standard input."

@@ -32,7 +32,7 @@ struct Tool: Sendable {
                 HelpText.text(of: function).split(separator: "\n", omittingEmptySubsequences: false)
                     .map(String.init))
         case .version: output.write(ProgramVersion.lines(of: function))
-        case .run, .dryRun: return await work(command)
+        case .run, .dryRun, .check: return await work(command)
         }
         return .done
     }

@@ -15,6 +15,7 @@ struct ToolWork: Sendable {
     /// Does it, writes the result, and says how the program is to end.
     /// - Throws: why nothing could be done.
     func status() async throws -> ExitStatus {
+        if command.action == .check { return try await check() }
         let isDryRun = command.action == .dryRun
         switch function {
         case .pull: return try await isDryRun ? previewPull() : pull()
@@ -52,6 +53,19 @@ struct ToolWork: Sendable {
         services.report(summary, .pushRetry, run)
         write(summary, ResultText.lines(summary))
         return ExitStatus(summary, refusal: refusal.value)
+    }
+
+    private func check() async throws -> ExitStatus {
+        let report: CheckReport
+        switch function {
+        case .pull: report = try await PullWork(services: services, logger: run.logger).check(run)
+        case .push, .pushRetry:
+            let work = try PushWork(function, services: services, logger: run.logger)
+            let objects = try command.source.map { _ in try event().requests.map(\.address) } ?? []
+            report = await work.check(function, objects: objects, run)
+        }
+        write(report, CheckText.lines(report))
+        return report.firstFailure?.cause.map { ExitStatus($0) } ?? .done
     }
 
     // MARK: Dry runs

@@ -21,6 +21,11 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     public var legacyAlgorithms: [LegacyAlgorithm]
     /// Leaves the changes of scripts/libssh2 to libssh2 unused, as if it had none: for tests.
     var usesLibraryAsItComes = false
+    /// Sees what happens while the connection is made.
+    public var observation: SSHObservation?
+    /// Whether the server is asked which methods of logging in it offers even when nothing is refused. That costs a round
+    /// trip.
+    public var asksForMethods = false
     /// Socket options beyond our own, set before connecting: tests make the socket narrow with them.
     var socketOptions: [SocketOption] = []
     /// Finds the addresses of the host.

@@ -11,9 +11,14 @@ extension SSHConnection {
         if !configuration.usesLibraryAsItComes {
             session.logInEagerly(awaitingService: authentication.needsAlgorithmsOfServer)
         }
+        let observation = configuration.observation
+        observation?.begin(.handshake)
         try shakeHands()
+        observation?.begin(.hostKey)
         try checkHostKey()
+        observation?.begin(.authentication)
         try authentication.logIn()
+        observation?.begin(.sftpStart)
         return try startSFTP(handler)
     }
 

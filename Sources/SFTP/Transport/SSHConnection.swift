@@ -13,7 +13,7 @@ final class SSHConnection {
     let wire: Wire
     /// By then the SFTP subsystem has to be started.
     let readyDeadline: ContinuousClock.Instant
-    var info = SSHSessionInfo()
+    var info = SSHSessionInfo() { didSet { configuration.observation?.note(info) } }
 
     let descriptor: Int32
     /// What the handler has said and libssh2 has not taken yet.
@@ -33,7 +33,9 @@ final class SSHConnection {
         self.logger = logger
         let connector = SocketConnector(configuration: configuration, control: control)
         let connectDeadline = ContinuousClock.now + .seconds(configuration.connectTimeoutSeconds)
+        configuration.observation?.begin(.resolve)
         let addresses = try connector.resolve(until: connectDeadline)
+        configuration.observation?.begin(.connect)
         readyDeadline = ContinuousClock.now + .seconds(configuration.readyTimeoutSeconds)
         let (descriptor, address) = try connector.connect(addresses, until: min(connectDeadline, readyDeadline))
         self.descriptor = descriptor

@@ -108,6 +108,31 @@ package struct PushWork: Sendable {
         }
     }
 
+    /// Finds out whether `function`, push or pushRetry, can work, and what it would work with. What it tries it cleans up.
+    /// - Parameter objects: are looked at too.
+    package func check(
+        _ function: LambdaFunction, objects: [ObjectAddress], _ run: FunctionRun
+    ) async -> CheckReport {
+        var (list, report) = (CheckList(), CheckReport(function: function))
+        let aws = AWSCheck(services: services, run: run)
+        if await aws.credentials(&list) {
+            if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
+            for object in objects { await aws.source(object, &list) }
+            if let queue = settings.retryQueue {
+                await aws.queue(queue, for: function, &list)
+            } else {
+                list.skip("retry queue", because: "SFTP_RETRY_QUEUE_NAME is not set")
+            }
+        } else {
+            list.skip("S3 and SQS", because: "there are no credentials")
+        }
+        report.server = await ServerCheck(
+            function: function, connector: connector, directory: settings.targetDirectory, run: run
+        ).run(&list)
+        report.steps = list.steps
+        return report
+    }
+
     /// Connects, looks, and closes the connection.
     private func looking<Value: Sendable>(
         _ run: FunctionRun, _ work: (SFTPClient) async -> Value

@@ -18,22 +18,23 @@ struct ServerConnector: Sendable {
     ///   shortly before it, or within SFTP_SSH_READY_TIMEOUT_SECONDS each for the secret and the connection, ends with
     ///   an error that says why.
     /// - Parameter awaitsVersion: see `SFTPClientOptions.awaitsVersion`.
+    /// - Parameter observation: sees how the connection is made; then the server is also asked for its methods.
     /// - Returns: the client, and who this is at the server, as `synced-from` has it: host:port:user (rule P8).
     /// - Throws: `SFTPError`, or what `LoginSource.login` throws.
     func connect(
-        awaitsVersion: Bool = true, deadlineUptimeSeconds: Double, logger: Logger
+        awaitsVersion: Bool = true, deadlineUptimeSeconds: Double, logger: Logger, observation: SSHObservation? = nil
     ) async throws -> (client: SFTPClient, origin: String) {
         let options = SFTPClientOptions(awaitsVersion: awaitsVersion)
         let deadline = deadlineUptimeSeconds - Self.marginSeconds
         let login = try await login(deadline)
         do {
-            return (try await connect(login, options, deadline, logger), origin(login))
+            return (try await connect(login, options, deadline, logger, observation), origin(login))
         } catch let error as SFTPError where Self.mayBeRotated(error) && settings.secretID != nil {
             await logins.invalidate()
             let fresh = try await self.login(deadline)
             guard fresh != login else { throw error }
             logger.notice("the secret has changed since it was read; connecting with its new content")
-            return (try await connect(fresh, options, deadline, logger), origin(fresh))
+            return (try await connect(fresh, options, deadline, logger, observation), origin(fresh))
         }
     }
 
@@ -41,6 +42,13 @@ struct ServerConnector: Sendable {
     /// - Throws: what `LoginSource.login` throws.
     func origin(deadlineUptimeSeconds: Double) async throws -> String {
         origin(try await login(deadlineUptimeSeconds - Self.marginSeconds))
+    }
+
+    /// Whether the server has to show a host key that is known.
+    /// - Throws: what `LoginSource.login` throws, or `SFTPError` for keys that cannot be read.
+    func expectsHostKey(deadlineUptimeSeconds: Double) async throws -> Bool {
+        let login = try await login(deadlineUptimeSeconds - Self.marginSeconds)
+        return !(try HostKeyPolicy(parsing: login.hostKey ?? "")).isUnset
     }
 
     private func login(_ deadline: Double) async throws -> Login {
@@ -60,10 +68,11 @@ struct ServerConnector: Sendable {
     }
 
     private func connect(
-        _ login: Login, _ options: SFTPClientOptions, _ deadline: Double, _ logger: Logger
+        _ login: Login, _ options: SFTPClientOptions, _ deadline: Double, _ logger: Logger,
+        _ observation: SSHObservation?
     ) async throws -> SFTPClient {
         let timeoutSeconds = timeoutSeconds(deadline)
-        let configuration = SSHConfiguration(
+        var configuration = SSHConfiguration(
             host: settings.host.text, port: UInt16(settings.port), user: login.user,
             credentials: SSHCredentials(
                 privateKey: login.privateKey?.revealed, passphrase: login.passphrase?.revealed,
@@ -71,6 +80,8 @@ struct ServerConnector: Sendable {
             hostKeys: try HostKeyPolicy(parsing: login.hostKey ?? ""),
             connectTimeoutSeconds: min(timeoutSeconds, Self.connectTimeoutSeconds),
             readyTimeoutSeconds: timeoutSeconds, legacyAlgorithms: settings.legacyAlgorithms)
+        configuration.observation = observation
+        configuration.asksForMethods = observation != nil
         return try await SFTPClient.connect(configuration, options: options, logger: logger)
     }
 

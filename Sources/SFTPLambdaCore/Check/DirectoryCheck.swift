@@ -1,0 +1,206 @@
+import SFTP
+import Transfers
+
+/// Tries in a scratch directory what a function does on the partner's server, and leaves nothing behind.
+///
+/// The scratch directory is `.sftp-lambda/check-….part` inside the function's own: pull never enters that one.
+struct DirectoryCheck {
+    let function: LambdaFunction
+    let directory: RemotePath
+
+    private static let content = Array("sftp-lambda was here and cleans up\n".utf8)
+    /// A time that no file gets by being written now: 2001-09-09 01:46:40 UTC.
+    private static let someSeconds: UInt32 = 1_000_000_000
+
+    /// What is tried, in a few words.
+    var title: String { "work in \(setting)" }
+
+    private var setting: String { function == .pull ? "SFTP_SOURCE_DIR" : "SFTP_TARGET_DIR" }
+
+    private var isPull: Bool { function == .pull }
+
+    /// Tries one thing after the other, each only where what it builds on works.
+    func run(_ client: SFTPClient, _ list: inout CheckList) async {
+        guard await lists(client, &list) else {
+            return list.skip("write, rename and remove", because: "\(setting) cannot be listed")
+        }
+        let ours = directory.appending(.ours)
+        let number = String(UInt64.random(in: 0 ... .max), radix: 16)
+        guard let name = RemoteName(bytes: Array("check-\(number)".utf8)) else { return }
+        let scratch = ours.appending(name)
+        let isMade = await makes(ours, scratch, client, &list)
+        guard isMade else {
+            return list.skip("write, rename and remove", because: "there is no directory of our own to try it in")
+        }
+        let first = scratch.appending(Self.name("first"))
+        let second = scratch.appending(Self.name("second"))
+        if await writes(first, client, &list) {
+            await setsTime(first, client, &list)
+            await renames(first, second, client, &list)
+        } else {
+            list.skip("set a time, rename", because: "no file can be written")
+        }
+        await removes([first, second], scratch, ours, client, &list)
+    }
+
+    private static func name(_ text: String) -> RemoteName {
+        guard let name = RemoteName(bytes: Array(text.utf8)) else { preconditionFailure("a name of our own") }
+        return name
+    }
+
+    private func lists(_ client: SFTPClient, _ list: inout CheckList) async -> Bool {
+        let wording = CheckList.Wording(
+            name: "list \(setting)",
+            meaning: isPull ? "nothing can be pulled" : "where files go cannot be seen",
+            advice: "check \(setting) (now \(directory)), and the account's rights there")
+        return await list.attempt(wording) {
+            let handle = try await client.opendir(path(directory))
+            let entries: [SFTPName]?
+            do {
+                entries = try await client.readdir(handle)
+            } catch {
+                client.closeWithoutWaiting(handle)
+                throw error
+            }
+            try await client.close(handle)
+            let count = (entries ?? []).count { ![Array(".".utf8), Array("..".utf8)].contains($0.filename) }
+            return (true, "\(count) entries in the first answer")
+        } ?? false
+    }
+
+    private func makes(
+        _ ours: RemotePath, _ scratch: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+    ) async -> Bool {
+        let wording = CheckList.Wording(
+            name: "make a directory",
+            meaning: isPull
+                ? "what was pulled cannot be moved to .done, so each run would pull it again and fail"
+                : "directories of keys cannot be made: objects go only into directories that are there",
+            advice: "ask the partner for write permission in \(setting)", isNeeded: isPull)
+        return await list.attempt(wording) {
+            // One that an earlier check has left will do; whether it can be used the next request shows.
+            try? await client.mkdir(path(ours))
+            do {
+                try await client.mkdir(path(scratch))
+            } catch {
+                // It was made for nothing then; one that is not empty, or was never made, stays as it is.
+                try? await client.rmdir(path(ours))
+                throw error
+            }
+            return (true, "\(scratch)")
+        } ?? false
+    }
+
+    private func writes(_ file: RemotePath, _ client: SFTPClient, _ list: inout CheckList) async -> Bool {
+        let wording = CheckList.Wording(
+            name: "write a file", meaning: isPull ? "of no matter to pull, which writes none" : "nothing can be pushed",
+            advice: "ask the partner for write permission in \(setting), and whether the disk is full",
+            isNeeded: !isPull)
+        return await list.attempt(wording) {
+            try await write(file, client)
+            let handle = try await client.open(path(file), [.read])
+            let content = try await client.read(handle, from: 0, countBytes: Self.content.count + 1)
+            try await client.close(handle)
+            guard content.flatMap({ $0 }) == Self.content else { throw Mismatch(seen: "it reads as something else") }
+            return (true, "\(Self.content.count) bytes, and read back")
+        } ?? false
+    }
+
+    private func write(_ file: RemotePath, _ client: SFTPClient) async throws {
+        let handle = try await client.open(path(file), [.write, .create, .exclusive])
+        do {
+            try await client.write(handle, at: 0, [Self.content])
+        } catch {
+            client.closeWithoutWaiting(handle)
+            throw error
+        }
+        try await client.close(handle)
+    }
+
+    private func setsTime(_ file: RemotePath, _ client: SFTPClient, _ list: inout CheckList) async {
+        let wording = CheckList.Wording(
+            name: "set a file's time",
+            meaning: isPull
+                ? "SFTP_FILE_RETENTION_DAYS counts from the file's own time, not from its transfer"
+                : "files have the time of their transfer, not that of the original",
+            advice: "nothing has to be changed", isNeeded: false)
+        await list.attempt(wording) {
+            let times = SFTPAttributes.Times(
+                accessSeconds: Self.someSeconds, modificationSeconds: Self.someSeconds)
+            try await client.setstat(path(file), SFTPAttributes(times: times))
+            let seen = try await client.lstat(path(file)).times?.modificationSeconds
+            guard seen == Self.someSeconds else { throw Mismatch(seen: "it was taken, and has no effect") }
+            return ((), "kept to the second")
+        }
+    }
+
+    private func renames(
+        _ first: RemotePath, _ second: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+    ) async {
+        let rename = CheckList.Wording(
+            name: "rename",
+            meaning: isPull
+                ? "what was pulled cannot be moved to .done, so each run would pull it again and fail"
+                : "files cannot be written under a temporary name: nothing is pushed without SFTP_ALLOW_IN_PLACE=true",
+            advice: isPull
+                ? "ask the partner for the right to rename in \(setting)"
+                : "ask the partner for the right to rename, or set SFTP_ALLOW_IN_PLACE=true and accept half files")
+        guard
+            await list.attempt(rename, { (try await client.rename(path(first), to: path(second)), "to a new name") })
+                != nil
+        else { return list.skip("rename over a file", because: "there is no renaming") }
+        let over = CheckList.Wording(
+            name: "rename over a file",
+            meaning: isPull
+                ? "an older file in .done is set aside first: four more round trips where there is one"
+                : "an older file is removed first: for a moment there is none under its name",
+            advice: "nothing has to be changed", isNeeded: false)
+        await list.attempt(over) {
+            try await write(first, client)
+            guard client.supports(.posixRename) else {
+                try await client.rename(path(first), to: path(second))
+                return ((), "by RENAME")
+            }
+            try await client.posixRename(path(first), to: path(second))
+            return ((), "by posix-rename@openssh.com")
+        }
+    }
+
+    private func removes(
+        _ files: [RemotePath], _ scratch: RemotePath, _ ours: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+    ) async {
+        let wording = CheckList.Wording(
+            name: "remove",
+            meaning: isPull
+                ? "nothing can be removed from .done: SFTP_FILE_RETENTION_DAYS has no effect, and \(scratch) is left"
+                : "temporary files of failed pushes stay, and \(scratch) is left",
+            advice: "remove \(scratch), and ask the partner for the right to remove files", isNeeded: false)
+        await list.attempt(wording) {
+            var refusal: SFTPError?
+            for file in files {
+                do throws(SFTPError) {
+                    try await client.remove(path(file))
+                } catch {
+                    // Only one of them is there, when all went well.
+                    if error.reason != .status(.noSuchFile) { refusal = error }
+                }
+            }
+            do throws(SFTPError) {
+                try await client.rmdir(path(scratch))
+            } catch {
+                throw refusal ?? error
+            }
+            // Another check may be at work in it.
+            try? await client.rmdir(path(ours))
+            return ((), "nothing is left behind")
+        }
+    }
+
+    private func path(_ path: RemotePath) -> [UInt8] { path.bytes.isEmpty ? [UInt8(ascii: ".")] : path.bytes }
+
+    /// The server answered that it did something, and it did not.
+    private struct Mismatch: Error, CustomStringConvertible {
+        let seen: String
+        var description: String { seen }
+    }
+}

@@ -1,0 +1,151 @@
+import AWS
+import Foundation
+import TestKit
+import Testing
+
+/// `--check` against real servers: what a stranger needs to get a flow to work, and nothing left behind.
+struct CheckTests {
+    /// What `--check --json` writes, as far as tests ask.
+    private struct Report: Decodable {
+        struct Step: Decodable {
+            var name: String
+            var outcome: String
+            var milliseconds: Int?
+        }
+        struct Server: Decodable {
+            var software: String
+            var hostKey: String
+            var methods: [String]
+            var method: String
+            var algorithms: [String: String]
+            var extensions: [String]
+        }
+        var isUsable: Bool
+        var server: Server?
+        var steps: [Step]
+
+        init(_ run: FinishedProgram) throws {
+            self = try JSONDecoder().decode(Report.self, from: Data(run.output.utf8))
+        }
+
+        /// The names of the steps with this outcome.
+        func steps(_ outcome: String) -> [String] { steps.filter { $0.outcome == outcome }.map(\.name) }
+    }
+
+    private static let connecting = [
+        "look up the name", "connect", "agree on algorithms", "host key", "log in", "start SFTP",
+    ]
+    private static let working = [
+        "make a directory", "write a file", "set a file's time", "rename", "rename over a file", "remove",
+    ]
+
+    @Test func aWorkingFlowIsShownWithAllThatItRestsOn() async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/file", "stays")
+        try await world.store("k", "object")
+        try await world.run {
+            let files = try FileManager.default.subpathsOfDirectory(atPath: world.tree.path).sorted()
+            let run = try await world.finish("pull", ["--check"])
+            #expect(run.status == 0, "\(run.output)\(run.errors)")
+            for words in [
+                "SFTP_HOST_KEY='\(world.server.hostKey)'", world.server.hostKeyFingerprint, "SSH-2.0-OpenSSH",
+                "key exchange", "publickey", "posix-rename@openssh.com", "pull can work.",
+            ] { #expect(run.output.contains(words), "\(words) in\n\(run.output)") }
+            #expect(!run.output.contains("FAILS") && !run.output.contains("skipped"), "\(run.output)")
+
+            let report = try Report(try await world.finish("pull", ["--check", "--json"]))
+            #expect(report.isUsable && report.server?.hostKey == world.server.hostKey)
+            #expect(report.server?.methods.contains("publickey") == true && report.server?.method == "publickey")
+            #expect(report.server?.algorithms.count == 6)
+            let steps = ["AWS credentials", "store in the bucket", "list checkpoints", "look at an object"]
+            #expect(report.steps("works") == steps + Self.connecting + ["list SFTP_SOURCE_DIR"] + Self.working)
+            #expect(report.steps.allSatisfy { $0.milliseconds != nil })
+
+            let push = try Report(try await world.finish("push", ["--check", "--json", "s3://acme-outbox/k"]))
+            let pushSteps = ["AWS credentials", "look at s3://acme-outbox/k", "retry queue"]
+            #expect(push.isUsable)
+            #expect(push.steps("works") == pushSteps + Self.connecting + ["list SFTP_TARGET_DIR"] + Self.working)
+            let retry = try Report(try await world.finish("pushRetry", ["--check", "--json"]))
+            #expect(retry.isUsable && retry.steps("works").contains("retry queue"))
+
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: world.tree.path).sorted() == files)
+            #expect(try await world.keys(CommandLineWorld.inbox) == [])
+            #expect(try await world.s3.listMultipartUploads(bucket: CommandLineWorld.inbox).items.count == 0)
+        }
+    }
+
+    @Test func whatKeepsAFlowFromWorkingIsNamedWithWhatToDo() async throws {
+        let world = try CommandLineWorld()
+        let closed = try LocalSSHD(folder: world.tree, workFolder: world.folder.url)
+        closed.stop()
+        let otherKey = try CommandLineTests.strangeKey
+        let mistaken = "SHA256:" + String(repeating: "A", count: 43)
+        try await world.run {
+            func expect(_ status: Int32, _ settings: [String: String], _ words: [String]) async throws {
+                let run = try await world.finish("pull", ["--check"], settings: settings)
+                #expect(run.status == status, "\(run.output)\(run.errors)")
+                for words in words { #expect(run.output.contains(words), "\(words) in\n\(run.output)") }
+                #expect(run.output.contains("pull cannot work: "))
+            }
+            try await expect(
+                3, ["SFTP_HOST_KEY": mistaken],
+                [
+                    "FAILS    host key", "SFTP_HOST_KEY='\(world.server.hostKey)'", world.server.hostKeyFingerprint,
+                    mistaken, "No credential was sent", "ask the partner whether the key was changed",
+                    "works    agree on algorithms",
+                ])
+            #expect(!world.server.log.contains("Accepted"))
+            try await expect(
+                3, ["SFTP_PRIVATE_KEY": otherKey],
+                [
+                    "FAILS    log in", "works    host key", "it offers", "publickey",
+                    "the user \(world.server.user) was",
+                    "check SFTP_USER, and give the partner the public half of the key",
+                    "skipped  work in SFTP_SOURCE_DIR",
+                ])
+            try await expect(
+                3, ["SFTP_PORT": "\(closed.port)"],
+                [
+                    "FAILS    connect", "refused", "check SFTP_HOST and SFTP_PORT", "The server was not reached.",
+                    "works    look up the name",
+                ])
+            try await expect(
+                1, ["SFTP_SOURCE_DIR": "nowhere"],
+                ["FAILS    list SFTP_SOURCE_DIR", "check SFTP_SOURCE_DIR (now nowhere)", "nothing can be pulled"])
+            try await expect(
+                4, ["SFTP_TARGET_S3_BUCKET": "no-such-bucket"],
+                ["FAILS    store in the bucket", "NoSuchBucket", "allow s3:PutObject", "works    rename over a file"])
+            try await expect(
+                4, ["AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""],
+                ["FAILS    AWS credentials", "set AWS_ACCESS_KEY_ID", "works    log in"])
+
+            let unset = try await world.finish("pull", ["--check"], settings: ["SFTP_HOST_KEY": ""])
+            #expect(unset.status == 0, "\(unset.output)\(unset.errors)")
+            #expect(unset.output.contains("without  host key"))
+            #expect(unset.output.contains("set SFTP_HOST_KEY=\(world.server.hostKey)"), "\(unset.output)")
+        }
+    }
+
+    @Test func aServerThatPermitsNoWritingIsToldFromOneThatRenamesOtherwise() async throws {
+        var readOnly = LocalSSHD.Options()
+        readOnly.configuration = ["ForceCommand internal-sftp -R"]
+        let closed = try CommandLineWorld(sshd: readOnly)
+        try await closed.run {
+            let run = try await closed.finish("pull", ["--check"])
+            #expect(run.status == 1, "\(run.output)\(run.errors)")
+            #expect(run.output.contains("FAILS    make a directory") && run.output.contains("ermission denied"))
+            #expect(run.output.contains("cannot be moved to .done"), "\(run.output)")
+        }
+        let plain = try CommandLineWorld(sshd: .withoutPosixRename)
+        try await plain.run {
+            let run = try await plain.finish("push", ["--check"])
+            #expect(run.status == 0, "\(run.output)\(run.errors)")
+            #expect(run.output.contains("without  rename over a file"), "\(run.output)")
+            #expect(run.output.contains("for a moment there is none under its name"))
+            #expect(
+                try FileManager.default.subpathsOfDirectory(atPath: plain.tree.path).sorted() == [
+                    "incoming", "outgoing",
+                ])
+        }
+    }
+}
