@@ -48,9 +48,9 @@ def metrics():
         for name, text in sources.items()
         if "metrics.add(" in text
     }
-    assert set(added) == {"PullFunction.swift", "PushReport.swift"}, f"metrics come from elsewhere too: {set(added)}"
+    assert set(added) == {"PullWork.swift", "PushReport.swift"}, f"metrics come from elsewhere too: {set(added)}"
     push = added["PushReport.swift"]
-    return namespace, dimensions, {"pull": added["PullFunction.swift"], "push": push, "pushRetry": push}
+    return namespace, dimensions, {"pull": added["PullWork.swift"], "push": push, "pushRetry": push}
 
 
 # The operations of AWS.

@@ -24,9 +24,9 @@ struct CheckTests {
         var server: Server?
         var steps: [Step]
 
-        init(_ run: FinishedProgram) throws {
-            self = try JSONDecoder().decode(Report.self, from: Data(run.output.utf8))
-        }
+        init(_ run: FinishedProgram) throws { try self.init(run.output) }
+
+        init(_ text: String) throws { self = try JSONDecoder().decode(Report.self, from: Data(text.utf8)) }
 
         /// The names of the steps with this outcome.
         func steps(_ outcome: String) -> [String] { steps.filter { $0.outcome == outcome }.map(\.name) }
@@ -123,6 +123,33 @@ struct CheckTests {
             #expect(unset.status == 0, "\(unset.output)\(unset.errors)")
             #expect(unset.output.contains("without  host key"))
             #expect(unset.output.contains("set SFTP_HOST_KEY=\(world.server.hostKey)"), "\(unset.output)")
+        }
+    }
+
+    @Test func aLambdaFunctionCanBeAskedToo() async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/file", "stays")
+        try await world.run {
+            for (program, directory) in [("pull", "SOURCE"), ("push", "TARGET"), ("pushRetry", "TARGET")] {
+                let outcome = try await world.invoke(program, #"{"action": "check"}"#)
+                #expect(outcome.functionError == nil, "\(outcome.text)")
+                let report = try Report(outcome.text)
+                #expect(report.isUsable && report.server?.hostKey == world.server.hostKey, "\(outcome.text)")
+                let works = report.steps("works")
+                #expect(works.suffix(7) == ["list SFTP_\(directory)_DIR"] + Self.working, "\(works)")
+            }
+            let refused = try await world.invoke(
+                "pull", #"{"action":"check"}"#, settings: ["SFTP_TARGET_S3_BUCKET": "no-such-bucket"])
+            #expect(refused.functionError == nil)
+            #expect(
+                try !Report(refused.text).isUsable && Report(refused.text).steps("fails") == ["store in the bucket"])
+            let faulty = try await world.invoke("push", #"{"action":"check"}"#, settings: ["SFTP_PORT": "ssh"])
+            #expect(faulty.functionError != nil && faulty.text.contains("SFTP_PORT"), "\(faulty.text)")
+
+            // Nothing was pulled, and no message of this is on the queue.
+            #expect(world.read("outgoing/file") == "stays")
+            let retry = try await world.finish("pushRetry", ["--dry-run"])
+            #expect(retry.output.contains("about 0 messages"), "\(retry.output)")
         }
     }
 

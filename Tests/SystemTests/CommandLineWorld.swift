@@ -78,6 +78,19 @@ final class CommandLineWorld: Sendable {
         try await start(program, arguments, settings: extra, input: input).finish(withinSeconds: 60)
     }
 
+    /// Has Lambda start the program, and invokes it once.
+    func invoke(
+        _ program: String, _ event: String, settings extra: [String: String] = [:]
+    ) async throws -> RuntimeAPIEmulator.Outcome {
+        let api = try RuntimeAPIEmulator(
+            workFolder: folder.url,
+            function: .init(
+                taskRoot: folder.url.path, program: try BuiltProgram.url(program).path,
+                environment: settings.merging(extra) { $1 }.filter { !$0.value.isEmpty }))
+        defer { api.stop() }
+        return try await api.invoke(Array(event.utf8))
+    }
+
     /// Puts a file on the server, as the partner does. The path is taken byte by byte.
     func put(_ path: [UInt8], _ text: String, ageSeconds: Int64 = 86_400) async throws {
         let remote = RemotePath(bytes: Array("\(tree.path)/".utf8) + path)

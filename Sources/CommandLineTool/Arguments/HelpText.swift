@@ -17,7 +17,9 @@ enum HelpText {
         case .pull:
             "Takes the files below SFTP_SOURCE_DIR of the partner's SFTP server into an S3 bucket, and moves what was "
                 + "taken to .done."
-        case .push: "Sends objects of S3 to the partner's SFTP server, below SFTP_TARGET_DIR, and marks them as sent."
+        case .push:
+            "Sends objects of S3 to the partner's SFTP server, below SFTP_TARGET_DIR, and marks them as sent. Here it needs "
+                + "no SFTP_RETRY_QUEUE_NAME; with one, what fails goes there."
         case .pushRetry: "Sends what push could not: works through the retry queue once."
         }
     }

@@ -49,7 +49,8 @@ struct ToolWork: Sendable {
         let work = try PushWork(.pushRetry, services: services, logger: run.logger)
         try await checkCredentials()
         let refusal = Refusal()
-        let summary = try await work.retry(run, observer: PushLog(logger: run.logger), noteRefusal: refusal.note)
+        let summary = try await work.retryMessages(
+            run, observer: PushLog(logger: run.logger), noteRefusal: refusal.note)
         services.report(summary, .pushRetry, run)
         write(summary, ResultText.lines(summary))
         return ExitStatus(summary, refusal: refusal.value)
@@ -58,11 +59,13 @@ struct ToolWork: Sendable {
     private func check() async throws -> ExitStatus {
         let report: CheckReport
         switch function {
-        case .pull: report = try await PullWork(services: services, logger: run.logger).check(run)
-        case .push, .pushRetry:
-            let work = try PushWork(function, services: services, logger: run.logger)
+        case .pull: report = try await PullWork(services: services, logger: run.logger).checkPull(run)
+        case .push:
             let objects = try command.source.map { _ in try event().requests.map(\.address) } ?? []
-            report = await work.check(function, objects: objects, run)
+            report = try await PushWork(.push, services: services, logger: run.logger)
+                .checkPush(run, objects: objects)
+        case .pushRetry:
+            report = try await PushWork(.pushRetry, services: services, logger: run.logger).checkRetry(run)
         }
         write(report, CheckText.lines(report))
         return report.firstFailure?.cause.map { ExitStatus($0) } ?? .done
@@ -74,7 +77,7 @@ struct ToolWork: Sendable {
         let work = try PullWork(services: services, logger: run.logger)
         try await checkCredentials()
         let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
-        let summary = try await work.preview(run, observer: preview) { preview.planned($0, bucket: work.bucket) }
+        let summary = try await work.previewPull(run, observer: preview) { preview.planned($0, bucket: work.bucket) }
         write(PreviewSummary(summary: summary), PreviewText.lines(summary))
         return ExitStatus(summary)
     }
@@ -84,7 +87,7 @@ struct ToolWork: Sendable {
         let event = try event()
         try await checkCredentials()
         let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
-        let summary = try await work.preview(event, run, observer: preview) { preview.planned($0) }
+        let summary = try await work.previewPush(event, run, observer: preview) { preview.planned($0) }
         write(PreviewSummary(summary: summary), PreviewText.lines(summary))
         return ExitStatus(summary, refusal: nil)
     }

@@ -48,6 +48,8 @@ struct DirectoryCheck {
         return name
     }
 
+    private static func counted(_ entries: Int) -> String { entries == 1 ? "1 entry" : "\(entries) entries" }
+
     private func lists(_ client: SFTPClient, _ list: inout CheckList) async -> Bool {
         let wording = CheckList.Wording(
             name: "list \(setting)",
@@ -64,7 +66,7 @@ struct DirectoryCheck {
             }
             try await client.close(handle)
             let count = (entries ?? []).count { ![Array(".".utf8), Array("..".utf8)].contains($0.filename) }
-            return (true, "\(count) entries in the first answer")
+            return (true, "\(Self.counted(count)) in the first answer")
         } ?? false
     }
 
@@ -176,24 +178,31 @@ struct DirectoryCheck {
                 : "temporary files of failed pushes stay, and \(scratch) is left",
             advice: "remove \(scratch), and ask the partner for the right to remove files", isNeeded: false)
         await list.attempt(wording) {
-            var refusal: SFTPError?
-            for file in files {
-                do throws(SFTPError) {
-                    try await client.remove(path(file))
-                } catch {
-                    // Only one of them is there, when all went well.
-                    if error.reason != .status(.noSuchFile) { refusal = error }
-                }
-            }
-            do throws(SFTPError) {
-                try await client.rmdir(path(scratch))
-            } catch {
-                throw refusal ?? error
-            }
-            // Another check may be at work in it.
-            try? await client.rmdir(path(ours))
+            // Also when the check is cut off.
+            try await Task { try await cleanUp(files, scratch, ours, client) }.value
             return ((), "nothing is left behind")
         }
+    }
+
+    private func cleanUp(
+        _ files: [RemotePath], _ scratch: RemotePath, _ ours: RemotePath, _ client: SFTPClient
+    ) async throws(SFTPError) {
+        var refusal: SFTPError?
+        for file in files {
+            do throws(SFTPError) {
+                try await client.remove(path(file))
+            } catch {
+                // Only one of them is there, when all went well.
+                if error.reason != .status(.noSuchFile) { refusal = error }
+            }
+        }
+        do throws(SFTPError) {
+            try await client.rmdir(path(scratch))
+        } catch {
+            throw refusal ?? error
+        }
+        // Another check may be at work in it, and it may have been there before.
+        try? await client.rmdir(path(ours))
     }
 
     private func path(_ path: RemotePath) -> [UInt8] { path.bytes.isEmpty ? [UInt8(ascii: ".")] : path.bytes }

@@ -3,7 +3,8 @@ import LambdaRuntime
 import Logging
 import Transfers
 
-/// The Lambda function `pull`: one run over the partner's tree for each invocation, whatever the event says.
+/// The Lambda function `pull`: one run over the partner's tree for each invocation, whatever the event says, unless it is
+/// a `CheckEvent`.
 struct PullFunction: LambdaHandler {
     private let work: PullWork
 
@@ -15,6 +16,7 @@ struct PullFunction: LambdaHandler {
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
         try Self.check(event)
         let run = FunctionRun(context)
+        if CheckEvent.isOne(event) { return try await work.checkPull(run).answer(run.logger) }
         let summary = try await work.pull(run, observer: TransferLog(logger: run.logger))
         if summary.isFailure { throw FunctionFailure(summary) }
         return summary.jsonBytes

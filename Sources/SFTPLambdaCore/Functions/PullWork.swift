@@ -8,11 +8,11 @@ package import Transfers
 /// The connection to the server lasts for one run: between invocations Lambda freezes the process, and the server would
 /// drop it. Connections to S3 and the secret are kept.
 package struct PullWork: Sendable {
-    private let settings: PullSettings
-    private let services: FunctionServices
-    private let connector: ServerConnector
+    let settings: PullSettings
+    let services: FunctionServices
+    let connector: ServerConnector
     private let store: S3Client
-    private let clock = SystemClock()
+    let clock = SystemClock()
 
     /// - Throws: `SettingsError` with every fault of the settings.
     package init(services: FunctionServices, logger: Logger) throws(SettingsError) {
@@ -40,43 +40,11 @@ package struct PullWork: Sendable {
         return summary
     }
 
-    /// Says what `pull` would do, and changes nothing.
-    /// - Throws: as `pull`.
-    package func preview(
-        _ run: FunctionRun, observer: any TransferObserver, planned: @escaping @Sendable (PlannedTransfer) -> Void
-    ) async throws -> PullSummary {
-        try await run.window.run {
-            try await connected(run) { client, origin in
-                await PullPreview(
-                    plan: plan(origin, run), files: SFTPRemoteFiles(client: client), store: objectStore(run),
-                    clock: clock, observer: observer, planned: planned
-                ).run()
-            }
-        }
-    }
-
-    /// Finds out whether `pull` can work, and what it would work with. What it tries it cleans up.
-    package func check(_ run: FunctionRun) async -> CheckReport {
-        var (list, report) = (CheckList(), CheckReport(function: .pull))
-        let aws = AWSCheck(services: services, run: run)
-        if await aws.credentials(&list) {
-            if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
-            await aws.target(settings.bucket.text, prefix: settings.keyPrefix, &list)
-        } else {
-            list.skip("S3", because: "there are no credentials")
-        }
-        report.server = await ServerCheck(
-            function: .pull, connector: connector, directory: settings.sourceDirectory, run: run
-        ).run(&list)
-        report.steps = list.steps
-        return report
-    }
-
     /// The bucket that takes the files.
     package var bucket: String { settings.bucket.text }
 
     /// Connects, works, and closes the connection; at the end of the time already if the work still runs.
-    private func connected<Value: Sendable>(
+    func connected<Value: Sendable>(
         _ run: FunctionRun, _ work: (SFTPClient, _ origin: String) async -> Value
     ) async throws -> Value {
         let (client, origin): (SFTPClient, String)
@@ -92,7 +60,7 @@ package struct PullWork: Sendable {
         return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await work(client, origin) }
     }
 
-    private func plan(_ origin: String, _ run: FunctionRun) -> PullPlan {
+    func plan(_ origin: String, _ run: FunctionRun) -> PullPlan {
         var plan = PullPlan(
             sourceDirectory: settings.sourceDirectory, keys: KeyMapping(prefix: settings.keyPrefix),
             selection: settings.selection, retentionDays: Int64(settings.fileRetentionDays ?? 0), origin: origin,
@@ -106,7 +74,7 @@ package struct PullWork: Sendable {
         return plan
     }
 
-    private func objectStore(_ run: FunctionRun) -> S3ObjectStore {
+    func objectStore(_ run: FunctionRun) -> S3ObjectStore {
         S3ObjectStore(
             client: store, bucket: settings.bucket.text, deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds,
             lateUptimeSeconds: run.window.ruleLateUptimeSeconds, logger: run.logger)

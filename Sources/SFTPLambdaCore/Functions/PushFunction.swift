@@ -34,6 +34,9 @@ struct PushFunction: LambdaHandler {
 
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
         let run = FunctionRun(context)
+        if CheckEvent.isOne(event) {
+            return try await work.get().checkPush(run).answer(run.logger)
+        }
         let result = await push(IncomingEvent(event), run)
         services.report(result.summary, .push, run)
         if result.isFailure { throw FunctionFailure(unqueued: result.summary) }

@@ -3,7 +3,8 @@ import LambdaRuntime
 import Logging
 import Transfers
 
-/// The Lambda function `pushRetry`: works through the retry queue, whatever the event says (rules R1 to R4).
+/// The Lambda function `pushRetry`: works through the retry queue, whatever the event says (rules R1 to R4),
+/// unless it is a `CheckEvent`.
 struct PushRetryFunction: LambdaHandler {
     private let services: FunctionServices
     private let work: PushWork
@@ -18,7 +19,10 @@ struct PushRetryFunction: LambdaHandler {
 
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {
         let run = FunctionRun(context)
-        let summary = try await work.retry(run, observer: PushLog(logger: run.logger))
+        if CheckEvent.isOne(event) {
+            return try await work.checkRetry(run).answer(run.logger)
+        }
+        let summary = try await work.retryMessages(run, observer: PushLog(logger: run.logger))
         services.report(summary, .pushRetry, run)
         guard summary.failed == 0 else {
             throw FunctionFailure(

@@ -8,7 +8,7 @@ package struct PushWork: Sendable {
     let settings: PushSettings
     let services: FunctionServices
     let clock = SystemClock()
-    private let connector: ServerConnector
+    let connector: ServerConnector
     private let s3: S3Client
     /// The queue is looked for once by a process.
     private let locator: RetryQueueLocator?
@@ -54,102 +54,6 @@ package struct PushWork: Sendable {
         }
     }
 
-    /// Works through the retry queue.
-    /// - Parameter noteRefusal: hears why a connection could not be opened.
-    /// - Throws: what `ServerConnector.origin` throws; then nothing was tried.
-    package func retry(
-        _ run: FunctionRun, observer: any PushObserver,
-        noteRefusal: @escaping @Sendable (FunctionFailure) -> Void = { _ in }
-    ) async throws -> PushSummary {
-        try await run.window.run {
-            let plan = try await plan(run)
-            let opened = OpenedClients()
-            let flow = RetryFlow(
-                plan: plan, objects: objects(run),
-                connect: { () throws(RemoteFailure) in
-                    // Rule R1: before a message is received, the server has to answer.
-                    try await connect(for: plan, opened, awaitsVersion: true, run, noteRefusal)
-                },
-                queue: retryQueue(run), clock: clock, observer: observer,
-                deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds)
-            return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await flow.run() }
-        }
-    }
-
-    /// Says what `push` would do, and changes nothing.
-    /// - Throws: `FunctionFailure` without a connection, or what `LoginSource.login` throws.
-    package func preview(
-        _ event: IncomingEvent, _ run: FunctionRun, observer: any PushObserver,
-        planned: @escaping @Sendable (PlannedPush) -> Void
-    ) async throws -> PushSummary {
-        try await run.window.run {
-            let plan = try await plan(run)
-            return try await looking(run) { client in
-                await PushPreview(
-                    plan: plan, objects: objects(run), files: SFTPRemoteFiles(client: client), clock: clock,
-                    observer: observer, planned: planned
-                ).run(event)
-            }
-        }
-    }
-
-    /// Says how many messages wait for `retry`, about, and that the server takes connections. What they ask for stays
-    /// unknown: SQS counts every look at a message as a receive.
-    /// - Throws: `FunctionFailure` without a connection or a queue, or what `LoginSource.login` throws.
-    package func waitingCount(_ run: FunctionRun) async throws -> Int {
-        try await run.window.run {
-            let count: Int
-            do throws(QueueFailure) {
-                count = try await retryQueue(run).waitingCount()
-            } catch {
-                throw FunctionFailure(type: "RetryQueueUnavailable", cause: .aws, message: "retry queue: \(error)")
-            }
-            return try await looking(run) { _ in count }
-        }
-    }
-
-    /// Finds out whether `function`, push or pushRetry, can work, and what it would work with. What it tries it cleans up.
-    /// - Parameter objects: are looked at too.
-    package func check(
-        _ function: LambdaFunction, objects: [ObjectAddress], _ run: FunctionRun
-    ) async -> CheckReport {
-        var (list, report) = (CheckList(), CheckReport(function: function))
-        let aws = AWSCheck(services: services, run: run)
-        if await aws.credentials(&list) {
-            if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
-            for object in objects { await aws.source(object, &list) }
-            if let queue = settings.retryQueue {
-                await aws.queue(queue, for: function, &list)
-            } else {
-                list.skip("retry queue", because: "SFTP_RETRY_QUEUE_NAME is not set")
-            }
-        } else {
-            list.skip("S3 and SQS", because: "there are no credentials")
-        }
-        report.server = await ServerCheck(
-            function: function, connector: connector, directory: settings.targetDirectory, run: run
-        ).run(&list)
-        report.steps = list.steps
-        return report
-    }
-
-    /// Connects, looks, and closes the connection.
-    private func looking<Value: Sendable>(
-        _ run: FunctionRun, _ work: (SFTPClient) async -> Value
-    ) async throws -> Value {
-        let client: SFTPClient
-        do {
-            client = try await connector.connect(
-                deadlineUptimeSeconds: run.window.deadlineUptimeSeconds, logger: run.logger
-            ).client
-        } catch let error as SFTPError {
-            throw FunctionFailure(error)
-        }
-        let value = await work(client)
-        await client.close()
-        return value
-    }
-
     /// The retry queue of the settings, or one that takes nothing where none is set.
     package func retryQueue(_ run: FunctionRun) -> any RetryQueue {
         guard let locator else { return NoRetryQueue() }
@@ -157,7 +61,7 @@ package struct PushWork: Sendable {
             locator: locator, deadlineUptimeSeconds: run.window.lastUptimeSeconds, logger: run.logger)
     }
 
-    private func plan(_ run: FunctionRun) async throws -> PushPlan {
+    func plan(_ run: FunctionRun) async throws -> PushPlan {
         PushPlan(
             origin: try await connector.origin(deadlineUptimeSeconds: run.window.deadlineUptimeSeconds),
             targetDirectory: settings.targetDirectory, strip: settings.strip, allowsInPlace: settings.allowInPlace,
@@ -166,7 +70,7 @@ package struct PushWork: Sendable {
             sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
     }
 
-    private func objects(_ run: FunctionRun) -> S3SourceObjects {
+    func objects(_ run: FunctionRun) -> S3SourceObjects {
         S3SourceObjects(
             client: s3, deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds,
             lateUptimeSeconds: run.window.ruleLateUptimeSeconds, logger: run.logger)
@@ -174,7 +78,7 @@ package struct PushWork: Sendable {
 
     /// Opens a connection for the plan, and remembers it in `opened`.
     /// - Parameter awaitsVersion: see `SFTPClientOptions.awaitsVersion`.
-    private func connect(
+    func connect(
         for plan: PushPlan, _ opened: OpenedClients, awaitsVersion: Bool, _ run: FunctionRun,
         _ noteRefusal: @Sendable (FunctionFailure) -> Void
     ) async throws(RemoteFailure) -> any RemoteDestination {

@@ -1,0 +1,23 @@
+import AWS
+import SFTP
+
+extension PullWork {
+    /// Finds out whether `pull` can work, and what it would work with. What it tries it cleans up.
+    package func checkPull(_ run: FunctionRun) async throws -> CheckReport {
+        try await run.window.run {
+            var (list, report) = (CheckList(), CheckReport(function: .pull))
+            let aws = AWSCheck(services: services, run: run)
+            if await aws.credentials(&list) {
+                if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
+                await aws.checkTarget(settings.bucket.text, prefix: settings.keyPrefix, &list)
+            } else {
+                list.skip("S3", because: "there are no credentials")
+            }
+            report.server = await ServerCheck(
+                function: .pull, connector: connector, directory: settings.sourceDirectory, run: run
+            ).run(&list)
+            report.steps = list.steps
+            return report
+        }
+    }
+}
