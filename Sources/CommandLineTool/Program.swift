@@ -9,6 +9,6 @@ public enum Program {
         let environment = FunctionMain.prepareProcess()
         guard !FunctionMain.isOnLambda(environment) else { await FunctionMain.serve(function, environment) }
         let tool = Tool(function: function, environment: environment)
-        exit(await tool.run(CommandLine.arguments.dropFirst()).rawValue)
+        exit(await tool.run(ProcessArguments.all).rawValue)
     }
 }
