@@ -37,7 +37,7 @@ import Transfers
         #expect(fixture.store.notes.isEmpty && fixture.store.openUploadsCount == 0)
         fixture.clock.advance(seconds: 600)
         let (second, secondCalls) = try pull(fixture)
-        #expect(second.transferred == 0 && second.left == ["pulled": 2])
+        #expect(second.transferred == 0 && second.left == ["pulledBefore": 2])
         #expect(secondCalls["openFile"] == nil, "what is stored is not even opened")
         #expect(fixture.store.versions("from/a").count == 1)
         #expect(fixture.tree.files() == before)
@@ -59,7 +59,7 @@ import Transfers
         let summary = try fixture.run()
         #expect(summary.transferred == 1)
         #expect(fixture.stored("a") == fixture.remote("a"))
-        #expect(try fixture.run().left == ["pulled": 1])
+        #expect(try fixture.run().left == ["pulledBefore": 1])
     }
 
     /// A listing may have another time than the open file; both are the partner's.
@@ -69,7 +69,7 @@ import Transfers
         fixture.put("a", "content", modified: PullFixture.longAgo + 59)
         #expect(try fixture.run().transferred == 1)
         #expect(fixture.store.current("from/a")?.metadata["mtime"] == String((PullFixture.longAgo + 59).seconds))
-        #expect(try fixture.run().left == ["pulled": 1])
+        #expect(try fixture.run().left == ["pulledBefore": 1])
     }
 
     @Test func withoutTimesAKeptFileIsPulledInEachRunWithAWarning() throws {

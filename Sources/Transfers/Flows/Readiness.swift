@@ -10,7 +10,7 @@ struct Readiness: Sendable {
     /// - Returns: the marker that says that it is complete, where one is asked for.
     /// - Throws: `.skipped` when it is not taken now; `.noTime` when the time is not enough for a second look.
     func check(_ candidate: Candidate, _ key: ObjectKey) async throws(FileTransfer.Fault) -> FoundMarker? {
-        if plan.afterPull == .keep, try await isStored(candidate, key) { throw .skipped(.pulled) }
+        if plan.afterPull == .keep, try await isStored(candidate, key) { throw .skipped(.pulledBefore) }
         let marker = try await marker(of: candidate)
         try await lookAgain(at: candidate)
         return marker

@@ -34,7 +34,7 @@ public struct Selection: Sendable {
         /// It changed between two looks: it is being written.
         case growing
         /// It stays on the server, and was pulled before (`AfterPull.keep`).
-        case pulled
+        case pulledBefore
         /// A symbolic link.
         case symbolicLink
         /// A device, pipe or socket.
