@@ -152,8 +152,18 @@ public final class InMemoryDestination: RemoteDestination {
                 return try await renameAfterRemoving(path, to: target, mayRemove, &mayBeGone)
             }
             try await files.step(.before, "rename", target)
+            noteUnfinished(path, target)
             try files.rename(path, to: target, replacing: true)
             return .done
+        }
+    }
+
+    private func noteUnfinished(_ path: RemotePath, _ target: RemotePath) {
+        tree.state.withLock { state in
+            guard let identity = state.find(path, followingLast: false), state.unfinished.contains(identity) else {
+                return
+            }
+            state.renamedUnfinished.append(target)
         }
     }
 
@@ -180,6 +190,7 @@ public final class InMemoryDestination: RemoteDestination {
     /// False when something is at the target.
     private func hasRenamed(_ path: RemotePath, to target: RemotePath) throws(RemoteFailure) -> Bool {
         do throws(RemoteFailure) {
+            noteUnfinished(path, target)
             try files.rename(path, to: target, replacing: false)
             return true
         } catch {
@@ -263,6 +274,7 @@ private final class InMemoryWriter: RemoteFileWriter {
         self.path = path
         self.identity = identity
         destination.files.state.withLock { $0.counters.openFiles += 1 }
+        destination.files.tree.state.withLock { _ = $0.unfinished.insert(identity) }
     }
 
     func write(_ bytes: [UInt8]) async throws(RemoteFailure) {
@@ -280,6 +292,7 @@ private final class InMemoryWriter: RemoteFileWriter {
                 throw RemoteFailure(.changed, "write \(path): the size is another")
             }
         }
+        destination.files.tree.state.withLock { _ = $0.unfinished.remove(identity) }
     }
 
     /// What has failed once fails the same way from then on: a file with a gap is never finished.

@@ -43,6 +43,9 @@ public final class InMemoryTree: Sendable {
         var nodes: [Identity: Node] = [:]
         var nextIdentity = 1
         var extraNames: [RemotePath: [[UInt8]]] = [:]
+        /// Files of which not every write and the end has been answered with success.
+        var unfinished: Set<Identity> = []
+        var renamedUnfinished: [RemotePath] = []
     }
 
     let state: Mutex<State>
@@ -58,6 +61,9 @@ public final class InMemoryTree: Sendable {
         state.nodes[Self.root] = Node(content: .directory([:]), modified: clock.now)
         self.state = Mutex(state)
     }
+
+    /// Where files were put of which a write, or their end, has failed: no push may do so, whatever bytes they hold.
+    public var renamedUnfinished: [RemotePath] { state.withLock { $0.renamedUnfinished } }
 
     // MARK: What the partner does
 

@@ -162,7 +162,7 @@ struct PushFaultScenario: Sendable {
 
     /// Files and marks that should not be.
     private func falsehoods(_ world: PushWorld) -> [String] {
-        var problems: [String] = []
+        var problems = world.tree.renamedUnfinished.map { "\($0) was renamed although it was not written whole" }
         for (path, bytes) in world.tree.files(below: "/in") {
             let key = String(path.description.dropFirst("/in/".count))
             if let expected = contents[key] {
