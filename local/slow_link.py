@@ -5,6 +5,9 @@ and counts what passes.
 The rate is read from --rate-file whenever a connection is opened, so a test can make the line faster. Contract: see
 Tests/TestKit/StandIn.swift. Ready line: {"port": …}. At the end of each connection a line of JSON on standard error says
 how many bytes went {"up": …, "down": …}.
+
+Three relays, because each does another thing on the same few lines: this one measures out time, fault_proxy.py breaks what
+it is told to break, and that of sftp_server.py, a thread for each direction, keeps up with the servers that it hides.
 """
 
 import argparse

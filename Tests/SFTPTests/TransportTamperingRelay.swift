@@ -4,7 +4,8 @@ import Synchronization
 /// A TCP port on the loopback that passes one connection on to a server, and changes what comes back.
 final class TamperingRelay: Sendable {
     let port: UInt16
-    private let listener: Int32
+    /// Nil once it is closed: its number may be that of another file then.
+    private let listener: Mutex<Int32?>
     private let clientOpening = Mutex<[UInt8]>([])
 
     /// What is kept of what the client says.
@@ -31,10 +32,10 @@ final class TamperingRelay: Sendable {
     }
 
     init(to serverPort: UInt16, changing change: @escaping Change = { $0 }) throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        listener = Mutex(listening)
         var address = Self.loopback(0)
         var lengthBytes = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let listening = listener
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(listening, $0, lengthBytes) == 0 && listen(listening, 1) == 0
@@ -45,7 +46,10 @@ final class TamperingRelay: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread { [self] in
             let client = accept(listening, nil, nil)
-            close(listening)
+            listener.withLock {
+                close(listening)
+                $0 = nil
+            }
             guard client >= 0 else { return }
             let server = Self.connection(to: serverPort)
             let other = DispatchSemaphore(value: 0)
@@ -65,7 +69,11 @@ final class TamperingRelay: Sendable {
     }
 
     /// Ends it, if nobody has connected yet. Else it ends with the connection.
-    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+    func stop() {
+        listener.withLock { listener in
+            if let listener { shutdown(listener, Int32(SHUT_RDWR)) }
+        }
+    }
 
     private static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()

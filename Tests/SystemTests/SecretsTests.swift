@@ -166,7 +166,8 @@ import Testing
 
     /// A program that dies leaves no core file, though the system would write one.
     @Test func programThatDiesLeavesNoCoreFile() async throws {
-        try raiseCoreLimit()
+        let restore = raiseCoreLimit()
+        defer { restore() }
         let world = try PushWorld()
         try await world.run {
             // Else Swift's own program for crashes, which is in no zip, looks into it first.
@@ -185,7 +186,8 @@ import Testing
     /// That a program without that limit leaves one, where the system writes core files beside the program.
     @Test(.enabled(if: writesCoreFiles, "this system gives core files to a program, or writes none"))
     func programWithoutTheLimitLeavesACoreFile() throws {
-        try raiseCoreLimit()
+        let restore = raiseCoreLimit()
+        defer { restore() }
         let folder = try TemporaryFolder()
         #expect(throws: ToolFailure.self) {
             try Tool.run("/bin/sh", "-c", "cd '\(folder.url.path)' && sh -c 'kill -ABRT $$'; exit 1")
@@ -202,11 +204,17 @@ import Testing
     }()
 
     /// As far as it goes: children inherit it.
-    private func raiseCoreLimit() throws {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
+    /// - Returns: what sets it as it was.
+    private func raiseCoreLimit() -> () -> Void {
+        let core = __rlimit_resource_t(RLIMIT_CORE.rawValue)
+        var before = rlimit()
+        getrlimit(core, &before)
+        var raised = rlimit(rlim_cur: before.rlim_max, rlim_max: before.rlim_max)
+        setrlimit(core, &raised)
+        return { [before] in
+            var limit = before
+            setrlimit(core, &limit)
+        }
     }
 
     private static func coreFiles(in folder: URL) throws -> [String] {
