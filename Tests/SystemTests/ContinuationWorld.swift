@@ -1,6 +1,5 @@
 import AWS
 import Foundation
-import HTTP
 import Synchronization
 import TestKit
 import Testing
@@ -14,12 +13,11 @@ final class ContinuationWorld: Sendable {
     private let folder: TemporaryFolder
     private let server: LocalSSHD
     private let line: StandIn
-    private let store: StandIn
+    private let store: LeanStore
     private let rateFile: URL
     private let environment: [String: String]
     private let functions = Mutex<[RuntimeAPIEmulator]>([])
     private let logged = Mutex("")
-    private let http = HTTPClient(HTTPClientConfiguration(environment: [:]))
 
     /// - Parameters:
     ///   - object: the content of `outbox/large.bin`, which `prepare` makes.
@@ -37,13 +35,13 @@ final class ContinuationWorld: Sendable {
         line = try StandIn(
             "slow_link.py", ["--server-port", "\(server.port)", "--rate-file", rateFile.path], workFolder: folder.url)
         let arguments = object.map { ["--object", "outbox/large.bin=\($0.path)"] } ?? []
-        store = try StandIn("lean_s3.py", arguments, workFolder: folder.url)
+        store = try LeanStore(arguments, workFolder: folder.url)
         environment = [
             "SFTP_HOST": server.host, "SFTP_PORT": line.ready["port"] ?? "", "SFTP_USER": server.user,
             "SFTP_PRIVATE_KEY": try server.privateKey(), "SFTP_HOST_KEY": server.hostKey,
             "SFTP_SOURCE_DIR": "outgoing", "SFTP_TARGET_S3_BUCKET": "inbox", "SFTP_TARGET_S3_PREFIX": "in/",
             "SFTP_TARGET_DIR": "incoming", "SFTP_RETRY_QUEUE_NAME": "retries",
-            "AWS_ENDPOINT_URL": store.ready["endpoint"] ?? "", "AWS_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": store.endpoint, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example",
         ]
     }
@@ -59,7 +57,6 @@ final class ContinuationWorld: Sendable {
         line.stop()
         store.stop()
         server.stop()
-        await http.shutdown()
     }
 
     // MARK: Functions
@@ -152,30 +149,9 @@ final class ContinuationWorld: Sendable {
 
     // MARK: The store
 
-    struct Object: Decodable {
-        struct Part: Decodable {
-            var sha256: String
-
-            init(from decoder: any Decoder) throws {
-                var fields = try decoder.unkeyedContainer()
-                sha256 = try fields.decode(String.self)
-            }
-        }
-
-        var key: String
-        var length: Int
-        var metadata: [String: String]
-        var parts: [Part]?
-    }
-
     /// Everything in the buckets.
-    func objects() async throws -> [Object] { try await look("/_objects") }
+    func objects() async throws -> [LeanStore.Object] { try await store.objects() }
 
     /// The uploads that have begun and not ended.
-    func uploads() async throws -> [String] { try await look("/_uploads") }
-
-    private func look<Answer: Decodable>(_ path: String) async throws -> Answer {
-        let answer = try await http.execute(HTTPRequest(.get, "\(store.ready["endpoint"] ?? "")\(path)"))
-        return try JSONDecoder().decode(Answer.self, from: Data(try await answer.body.collect(upTo: 4 << 20)))
-    }
+    func uploads() async throws -> [String] { try await store.uploads() }
 }

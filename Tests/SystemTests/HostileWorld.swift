@@ -1,5 +1,4 @@
 import Foundation
-import HTTP
 import TestKit
 import Testing
 
@@ -12,9 +11,7 @@ final class HostileWorld: Sendable {
 
     let server: HostileServer
     private let folder: TemporaryFolder
-    private let store: StandIn
-    private let storeEndpoint: String
-    private let http: HTTPClient
+    private let store: LeanStore
     private let api: RuntimeAPIEmulator
 
     /// What came of one invocation.
@@ -35,17 +32,14 @@ final class HostileWorld: Sendable {
     init(_ function: String, settings extra: [String: String] = [:]) async throws {
         folder = try TemporaryFolder()
         server = try HostileServer(workFolder: folder.url)
-        store = try StandIn("lean_s3.py", ["--keep"], workFolder: folder.url)
-        let endpoint = store.ready["endpoint"] ?? ""
-        storeEndpoint = endpoint
-        http = HTTPClient(HTTPClientConfiguration(environment: [:]))
+        store = try LeanStore(["--keep"], workFolder: folder.url)
         let settings = [
             "SFTP_HOST": server.sshd.host, "SFTP_PORT": "\(server.sshd.port)", "SFTP_USER": server.sshd.user,
             "SFTP_PRIVATE_KEY": try server.sshd.privateKey(), "SFTP_HOST_KEY": server.sshd.hostKey,
             "SFTP_SSH_READY_TIMEOUT_SECONDS": "2",
             "SFTP_SOURCE_DIR": Self.sourceFolder, "SFTP_TARGET_S3_BUCKET": Self.bucket, "SFTP_TARGET_S3_PREFIX": "in/",
             "SFTP_TARGET_DIR": Self.targetFolder, "SFTP_RETRY_QUEUE_NAME": "retries",
-            "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": store.endpoint, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example",
         ].merging(extra) { $1 }
         api = try RuntimeAPIEmulator(
@@ -62,7 +56,6 @@ final class HostileWorld: Sendable {
             server.stop()
         }
         try await work()
-        await http.shutdown()
     }
 
     /// Invokes the function while the server plays the scenario; then empties the bucket.
@@ -93,33 +86,18 @@ final class HostileWorld: Sendable {
 
     /// Stores an object.
     func put(_ key: String, _ bytes: [UInt8]) async throws {
-        try await send(HTTPRequest(.put, address(key), body: .buffered([bytes])))
-    }
-
-    private struct Object: Decodable {
-        var key: String
+        try await store.send("PUT", path(key), bytes)
     }
 
     /// The keys that were there.
     private func emptyBucket() async throws -> [String] {
-        let objects = try await send(HTTPRequest(.get, "\(storeEndpoint)/_objects"))
-        let keys = try JSONDecoder().decode([Object].self, from: Data(objects)).map(\.key)
-        for key in keys { try await send(HTTPRequest(.delete, address(key))) }
+        let keys = try await store.objects().map(\.key)
+        for key in keys { try await store.send("DELETE", path(key)) }
         return keys.sorted()
     }
 
-    private func address(_ key: String) -> String {
-        "\(storeEndpoint)/\(Self.bucket)/" + key.utf8.map { String(format: "%%%02X", $0) }.joined()
-    }
-
-    @discardableResult
-    private func send(_ request: HTTPRequest) async throws -> [UInt8] {
-        let answer = try await http.execute(request)
-        let body = try await answer.body.collect(upTo: 16 << 20)
-        guard (200..<300).contains(answer.status) else {
-            throw ToolFailure(description: "\(request): \(answer.status)")
-        }
-        return body
+    private func path(_ key: String) -> String {
+        "/\(Self.bucket)/" + key.utf8.map { String(format: "%%%02X", $0) }.joined()
     }
 
     /// Whether a line of the log is one that Lambda writes, not the function.

@@ -18,7 +18,7 @@ final class LeanWorld: Sendable {
     private let sqs: SQSClient
     private let queue: SQSQueue
     private let folder: TemporaryFolder
-    private let lean: StandIn
+    private let lean: LeanStore
     private let http: HTTPClient
     private let settings: [String: String]
     private let serverOptions: LocalSSHD.Options
@@ -42,9 +42,9 @@ final class LeanWorld: Sendable {
         again.port = server.port
         serverOptions = again
         parts = Mutex(Parts(server: server))
-        lean = try StandIn("lean_s3.py", keepsContent ? ["--keep"] : [], workFolder: folder.url)
+        lean = try LeanStore(keepsContent ? ["--keep"] : [], workFolder: folder.url)
         let environment = [
-            "AWS_ENDPOINT_URL": lean.ready["endpoint"] ?? "", "AWS_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": lean.endpoint, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example",
         ]
         http = HTTPClient(HTTPClientConfiguration(environment: [:]))
@@ -53,7 +53,7 @@ final class LeanWorld: Sendable {
             environment: environment)
         s3 = S3Client(configuration)
         sqs = SQSClient(configuration)
-        queue = SQSQueue(url: "\(lean.ready["endpoint"] ?? "")/000000000000/retries")
+        queue = SQSQueue(url: "\(lean.endpoint)/000000000000/retries")
         settings = [
             "SFTP_HOST": server.host, "SFTP_PORT": "\(server.port)", "SFTP_USER": server.user,
             "SFTP_PRIVATE_KEY": try server.privateKey(), "SFTP_HOST_KEY": server.hostKey,
@@ -117,19 +117,9 @@ final class LeanWorld: Sendable {
 
     // MARK: The buckets
 
-    /// An object as the store has it.
-    struct Object: Decodable {
-        var bucket: String
-        var key: String
-        var length: Int
-        var sha256: String
-        var metadata: [String: String]
-    }
-
     /// Every object of a bucket, by its key.
-    func objects(_ bucket: String) async throws -> [String: Object] {
-        let answer = try await http.execute(HTTPRequest(.get, "\(lean.ready["endpoint"] ?? "")/_objects"))
-        let all = try JSONDecoder().decode([Object].self, from: Data(try await answer.body.collect(upTo: 256 << 20)))
+    func objects(_ bucket: String) async throws -> [String: LeanStore.Object] {
+        let all = try await lean.objects()
         return Dictionary(uniqueKeysWithValues: all.filter { $0.bucket == bucket }.map { ($0.key, $0) })
     }
 
