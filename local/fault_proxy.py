@@ -5,8 +5,13 @@ what the test says, and a port by which it says so.
 The SSH relay knows bytes: it refuses, resets, closes half, is silent, drips, or cuts everything after so many bytes of one
 direction. The AWS relay knows requests: it answers in AWS's place, loses answers, cuts bodies, and changes them.
 
-    POST /plan     {"ssh": {…} or null, "target": PORT or null, "aws": [{…}, …]}; what was seen before is forgotten
-    GET /seen      {"ssh": times that the SSH fault was applied, "aws": […the same for each rule…], "requests": […]}
+    POST /plan     {"ssh": {…} or null, "target": PORT or null, "aws": [{…}, …], "end": {…} or null}; what was seen
+                   before is forgotten
+    GET /seen      {"ssh": times that the SSH fault was applied, "aws": […the same for each rule…], "requests": […],
+                   "progress": how far the work has come}
+
+"end" is {"control": a Runtime API emulator, "number": of a signal, "at": a progress}: the process gets the signal when its
+work has come so far, whatever time that takes.
 
 Contract: see Tests/TestKit/StandIn.swift. Ready line: {"sshPort", "endpoint", "control"}.
 """
@@ -42,6 +47,36 @@ def reset(writer):
     writer.transport.abort()
 
 
+class Progress:
+    """How far the work of a function has come, as what passes both relays shows it, and the end that comes at a point of it.
+
+    Each piece and each request counts, not its bytes alone: much is decided in few of them.
+    """
+
+    PIECE, BYTES_EACH, REQUEST = 1000, 10, 10_000
+
+    def __init__(self):
+        self.count, self.end = 0, None
+
+    def plan(self, end):
+        self.count, self.end = 0, end
+
+    async def add(self, count):
+        self.count += count
+        if self.end is not None and self.count >= self.end["at"]:
+            end, self.end = self.end, None
+            reader, writer = await asyncio.open_connection(*end["control"].split(":"))
+            writer.write(b"POST /signal?number=%d HTTP/1.1\r\nContent-Length: 0\r\n\r\n" % end["number"])
+            await reader.readline()
+            writer.close()
+
+    async def add_piece(self, piece):
+        await self.add(self.PIECE + len(piece) // self.BYTES_EACH)
+
+    async def add_request(self):
+        await self.add(self.REQUEST)
+
+
 class SSHRelay:
     """One TCP relay. The fault: {"kind", "direction": "up" or "down", "afterBytes", "times"}.
 
@@ -54,7 +89,8 @@ class SSHRelay:
     occupy     as many other connections as the server lets log in at once keep it busy
     """
 
-    def __init__(self, target):
+    def __init__(self, target, progress):
+        self.progress = progress
         self.default_target = self.target = target
         self.fault, self.applied = None, 0
         self.server, self.port = None, 0
@@ -130,6 +166,7 @@ class Link:
         if self.fault is not None and self.fault.get("direction", "up") == direction:
             left = self.fault.get("afterBytes", 0)
         while data := await reader.read(PIECE_BYTES):
+            await self.relay.progress.add_piece(data)
             if left is not None and len(data) > left:
                 writer.write(data[:left])
                 await writer.drain()
@@ -206,8 +243,8 @@ class AWSRelay:
     twice      the answer is given to the next such request too
     """
 
-    def __init__(self, target):
-        self.target = target
+    def __init__(self, target, progress):
+        self.target, self.progress = target, progress
         self.rules, self.applied, self.requests = [], [], []
         self.kept = {}
 
@@ -237,6 +274,7 @@ class AWSRelay:
                 request = await self.read_head(reader)
                 if request is None:
                     break
+                await self.progress.add_request()
                 rule = self.rule_for(request)
                 self.requests.append(request.operation + ("" if rule is None else f" {rule['kind']}"))
                 if up is None:
@@ -371,7 +409,11 @@ class Control:
             order = json.loads(body)
             await self.ssh.plan(order.get("ssh"), order.get("target"))
             self.aws.plan(order.get("aws") or [])
-        answer = json.dumps({"ssh": self.ssh.applied, "aws": self.aws.applied, "requests": self.aws.requests}).encode()
+            self.aws.progress.plan(order.get("end"))
+        answer = json.dumps({
+            "ssh": self.ssh.applied, "aws": self.aws.applied, "requests": self.aws.requests,
+            "progress": self.aws.progress.count,
+        }).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
         await writer.drain()
         writer.close()
@@ -384,7 +426,8 @@ async def main():
     options = parser.parse_args()
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    ssh, aws = SSHRelay(options.ssh_port), AWSRelay(options.aws_port)
+    progress = Progress()
+    ssh, aws = SSHRelay(options.ssh_port, progress), AWSRelay(options.aws_port, progress)
     await ssh.listen()
     front = await asyncio.start_server(aws.serve, "127.0.0.1", 0, limit=HEAD_LIMIT_BYTES, backlog=512)
     control = await asyncio.start_server(Control(ssh, aws).serve, "127.0.0.1", 0)

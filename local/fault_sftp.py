@@ -2,8 +2,9 @@
 """A real sftp-server with faults: this stands between it and a real sshd, as the sshd's ForceCommand, reads every request
 and every answer, and breaks what the test says.
 
-`--plan` is a file with {"rules": […], "fileSizeLimit": bytes, "smallDisk": {"path", "bytes"}}, read at the start of each
-session. A rule is {"request", "path" (a part of it), "skip", "times", "moment": "before" or "after", …} and one of
+`--plan` is a file with {"rules": […], "fileSizeLimit": bytes, "smallDisk": {"path", "bytes"}, "tellsLimits": false}, read
+at the start of each session. A server that does not tell its limits gets WRITEs of 32 KiB; of one that does, the first
+ones may be as small. A rule is {"request", "path" (a part of it), "skip", "times", "moment": "before" or "after", …} and one of
 
     "status"   the request is answered with it: before it has had its effect, or after
     "do"       the partner acts: "remove", "append", "truncate" or "replace" the file at "on" (else that of the request)
@@ -109,8 +110,9 @@ class Session:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
+        refused = [] if self.plan.get("tellsLimits", True) else ["-P", "limits"]
         self.server = subprocess.Popen(
-            [SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, restore_signals=False, preexec_fn=prepare)
+            [SERVER, *refused], stdin=subprocess.PIPE, stdout=subprocess.PIPE, restore_signals=False, preexec_fn=prepare)
         threading.Thread(target=self.answers, daemon=True).start()
         try:
             self.requests()
@@ -203,8 +205,11 @@ class Session:
         with self.lock:
             data = struct.pack(">I", len(packet)) + packet
             view = memoryview(data)
-            while view:
-                view = view[os.write(1, view) :]
+            try:
+                while view:
+                    view = view[os.write(1, view) :]
+            except BrokenPipeError:
+                pass  # Nobody hears it; but the server's answers are taken on, or it would never see its end.
 
 
 def status_packet(number, status):

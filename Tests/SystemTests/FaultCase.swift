@@ -32,6 +32,8 @@ struct FaultCase: Sendable {
     var seconds = FaultCase.usualSeconds
     /// What the function learns of it would change what it does in other rows.
     var isLearned = false
+    /// It strikes one of the files, whichever comes first: then the log names another one each time.
+    var strikesAnyFile = false
     /// Whether what breaks says that it did.
     var strikes = true
 
@@ -50,7 +52,11 @@ struct FaultCase: Sendable {
         "pull: RENAME is done, and answered with FAILURE", "pull: the file grows before RENAME",
         "pull: the file is replaced after RENAME", "pull: PutObject: done, and the answer is lost",
         "pull: PutObject: 403 AccessDenied", "pull: PutObject: RST in the middle of the body, once",
-        "push: RST in the middle of the data", "push: CLOSE is answered with FAILURE",
+        "push: RST in the middle of the data", "push: WRITE is answered with FAILURE",
+        "push: CLOSE is answered with FAILURE", "push: RENAME is answered with PERMISSION_DENIED",
+        "push: somebody cuts the temporary file before FSTAT", "pull: the file grows after the first READ",
+        "push: the disk is full (64 KiB, a tmpfs)",
+        "push: the sixth WRITE of a file is over the quota (FAILURE)",
         "push: RENAME is done, and answered with FAILURE", "push: GetObject: RST in the middle of the body, once",
         "push: CopyObject: 200 with an <Error>, once", "push: CopyObject: 403 AccessDenied",
         "push: SendMessageBatch,SendMessage: 403 AccessDenied, while the server refuses a file",

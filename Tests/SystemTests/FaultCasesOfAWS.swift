@@ -79,6 +79,7 @@ extension FaultCase {
                     plan: FaultPlan(aws: [#"{"operation": "\#(operation)", \#(kind.rule)}"#]))
             ) {
                 $0.seconds = kind.seconds
+                $0.strikesAnyFile = kind.name.contains(", once") && ["HeadObject", "GetObject"].contains(operation)
                 $0.isLearned = kind.name.contains("region") || kind.name.contains("Skewed")
                 change(&$0)
             }

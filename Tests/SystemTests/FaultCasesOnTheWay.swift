@@ -149,20 +149,24 @@ extension FaultCase {
         }
     }
 
+    /// How much of a file gets through depends on the size of the WRITEs, and that on when the server tells its limits.
+    private static let evenWrites = #""tellsLimits": false"#
+
     private static let disks = ["push", "pushRetry"].flatMap { function in
         [
             with(
                 Self(
                     function: function, fault: "the disk is full (64 KiB, a tmpfs)",
-                    plan: FaultPlan(disk: #""smallDisk": {"path": "incoming", "bytes": 65536}"#))
+                    plan: FaultPlan(disk: #""smallDisk": {"path": "incoming", "bytes": 65536}, \#(evenWrites)"#))
             ) { $0.strikes = false },
             with(
                 Self(
                     function: function, fault: "no file may be larger than 100,000 bytes (RLIMIT_FSIZE)",
-                    plan: FaultPlan(disk: #""fileSizeLimit": 100000"#))
+                    plan: FaultPlan(disk: #""fileSizeLimit": 100000, \#(evenWrites)"#))
             ) { $0.strikes = false },
             sftp(function, "write", "FAILURE", times: 1) {
                 $0.plan.sftp = [#"{"request": "write", "path": "two/", "skip": 5, "status": 4}"#]
+                $0.plan.disk = evenWrites
                 $0.fault = "the sixth WRITE of a file is over the quota (FAILURE)"
             },
         ]

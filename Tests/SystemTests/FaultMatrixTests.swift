@@ -71,7 +71,7 @@ import Testing
     private func line(of row: FaultCase, _ result: FaultResult) -> String {
         switch row.result {
         // At the deadline any of several failures may be the first.
-        case .certain where row.seconds < FaultCase.usualSeconds:
+        case .certain where row.seconds < FaultCase.usualSeconds || (row.strikesAnyFile && !result.said.isEmpty):
             "| \(row.fault) | \(result.words) | \(result.errorClass) | |"
         case .certain: "| \(row.fault) | \(result.words) | \(result.errorClass) | \(result.said) |"
         case .depends(let text): "| \(row.fault) | \(text) | | |"

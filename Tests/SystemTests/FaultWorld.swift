@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import HTTP
 import Synchronization
 import TestKit
@@ -19,9 +18,8 @@ final class FaultWorld: Sendable {
     private let server: LocalSSHD
     /// The keys of its connections change every 64 KiB.
     private let rekeying: LocalSSHD
-    private let store: StandIn
+    private let store: LeanStore
     private let proxy: StandIn
-    private let storeAddress: String
     private let settings: [String: String]
     private let functions = Mutex<[String: RuntimeAPIEmulator]>([:])
 
@@ -34,10 +32,8 @@ final class FaultWorld: Sendable {
         try FileManager.default.createDirectory(at: tree, withIntermediateDirectories: true)
         server = try Self.server(tree, folder, ["MaxStartups 2:100:2", "MaxSessions 1"])
         rekeying = try Self.server(tree, folder, ["RekeyLimit 64K"])
-        store = try StandIn("lean_s3.py", ["--keep", "--longest-wait", "0"], workFolder: folder.url)
-        let endpoint = store.ready["endpoint"] ?? ""
-        storeAddress = endpoint.replacing("http://", with: "")
-        let storePort = endpoint.split(separator: ":").last.map(String.init) ?? ""
+        store = try LeanStore(["--keep", "--longest-wait", "0"], workFolder: folder.url)
+        let storePort = store.address.split(separator: ":").last.map(String.init) ?? ""
         proxy = try StandIn(
             "fault_proxy.py", ["--ssh-port", "\(server.port)", "--aws-port", storePort], workFolder: folder.url)
         settings = [
@@ -85,6 +81,12 @@ final class FaultWorld: Sendable {
         var outcome: RuntimeAPIEmulator.Outcome
         /// What the function logged during it.
         var log: String
+
+        /// How long it took from when the function had the event, as the platform's last line says it.
+        var durationSeconds: Double? {
+            guard let text = outcome.log.components(separatedBy: "\tDuration: ").last else { return nil }
+            return text.split(separator: " ").first.flatMap { Double($0) }.map { $0 / 1000 }
+        }
     }
 
     /// The function's Lambda; it starts with its first use.
@@ -104,8 +106,7 @@ final class FaultWorld: Sendable {
         let api = try function(name)
         let before = try await api.functionState().processID
         let logged = before == nil ? 0 : try await api.functionLog().utf8.count
-        var options = RuntimeAPIEmulator.Options()
-        options.timeoutSeconds = timeoutSeconds
+        let options = RuntimeAPIEmulator.Options(timeoutSeconds: timeoutSeconds)
         let outcome = try await api.invoke(Array(event.utf8), options)
         let isSame = before == nil ? true : try await api.functionState().processID == before
         let log = try await api.functionLog().utf8.dropFirst(isSame ? logged : 0)
@@ -124,8 +125,9 @@ final class FaultWorld: Sendable {
     /// What the relays break from now on.
     func planRelays(_ plan: FaultPlan) async throws {
         let target = plan.isRekeying ? "\(rekeying.port)" : "null"
+        let aws = plan.aws.joined(separator: ", ")
         let body =
-            "{\"ssh\": \(plan.ssh ?? "null"), \"target\": \(target), \"aws\": [\(plan.aws.joined(separator: ", "))]}"
+            "{\"ssh\": \(plan.ssh ?? "null"), \"target\": \(target), \"aws\": [\(aws)], \"end\": \(plan.end ?? "null")}"
         _ = try await PlainHTTP.send("POST", proxy.ready["control"] ?? "", "/plan", body: Array(body.utf8))
     }
 
@@ -149,6 +151,8 @@ final class FaultWorld: Sendable {
         var ssh: Int
         var aws: [Int]
         var requests: [String]
+        /// How far the work of a function has come since the last plan.
+        var progress: Int
     }
 
     func seenByRelays() async throws -> SeenByRelays {
@@ -170,7 +174,7 @@ final class FaultWorld: Sendable {
             if FileManager.default.fileExists(atPath: url.path) { try FileManager.default.removeItem(at: url) }
             try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         }
-        try await send("POST", "/_reset")
+        try await store.reset()
     }
 
     func place(_ path: String, _ bytes: [UInt8]) throws {
@@ -198,21 +202,10 @@ final class FaultWorld: Sendable {
 
     // MARK: The bucket and the queue
 
-    @discardableResult
-    private func send(
-        _ method: String, _ path: String, headers: HTTPHeaders = [:], _ body: [UInt8] = []
-    ) async throws -> [UInt8] {
-        let answer = try await PlainHTTP.send(method, storeAddress, path, headers: headers, body: body)
-        guard (200..<300).contains(answer.status) else {
-            throw ToolFailure(description: "\(method) \(path): \(answer.status) \(answer.text)")
-        }
-        return answer.body
-    }
-
     func put(_ key: String, _ bytes: [UInt8], metadata: [String: String] = [:]) async throws {
         var headers = HTTPHeaders()
         for (name, value) in metadata { headers.add("x-amz-meta-\(name)", value) }
-        try await send("PUT", "/\(Self.bucket)/\(key)", headers: headers, bytes)
+        try await store.send("PUT", "/\(Self.bucket)/\(key)", headers: headers, bytes)
     }
 
     /// An object as it stands in the bucket.
@@ -221,44 +214,25 @@ final class FaultWorld: Sendable {
         var metadata: [String: String]
     }
 
-    private struct Listed: Decodable {
-        var key: String
-        var metadata: [String: String]
-    }
-
     func objects() async throws -> [String: Object] {
-        let listed = try JSONDecoder().decode([Listed].self, from: Data(try await send("GET", "/_objects")))
         var objects: [String: Object] = [:]
-        for entry in listed {
-            let bytes = try await send("GET", "/\(Self.bucket)/\(entry.key)")
+        for entry in try await store.objects() {
+            let bytes = try await store.send("GET", "/\(Self.bucket)/\(entry.key)")
             objects[entry.key] = Object(bytes: bytes, metadata: entry.metadata)
         }
         return objects
     }
 
     /// What is under way and waiting.
-    struct State: Decodable, Sendable {
-        var uploads: Int
-        var messages: [String]
-    }
+    func state() async throws -> LeanStore.State { try await store.state() }
 
-    func state() async throws -> State {
-        try JSONDecoder().decode(State.self, from: Data(try await send("GET", "/_state")))
-    }
-
-    func showMessages() async throws { try await send("POST", "/_show") }
+    func showMessages() async throws { try await store.showMessages() }
 
     func queue(_ body: String) async throws {
-        let order = ["QueueUrl": "http://\(storeAddress)/000000000000/\(Self.queueName)", "MessageBody": body]
-        try await send(
+        let order = ["QueueUrl": "\(store.endpoint)/000000000000/\(Self.queueName)", "MessageBody": body]
+        try await store.send(
             "POST", "/", headers: ["X-Amz-Target": "AmazonSQS.SendMessage"],
             Array(try JSONSerialization.data(withJSONObject: order)))
-    }
-
-    /// Ends the process that works on a function's events, as the platform does; nothing when there is none.
-    func signal(_ name: String, _ signal: Int32) async throws {
-        guard let process = try await function(name).functionState().processID else { return }
-        _ = kill(process, signal)
     }
 }
 
@@ -268,10 +242,12 @@ struct FaultPlan: Sendable {
     var ssh: String?
     /// At the SFTP server.
     var sftp: [String] = []
-    /// The disk of the SFTP server.
+    /// The disk of the SFTP server, and what else it has of its own.
     var disk: String?
     /// On the way to AWS.
     var aws: [String] = []
     /// The server changes its keys all the time.
     var isRekeying = false
+    /// The signal that ends the function, and when.
+    var end: String?
 }

@@ -121,7 +121,8 @@ public final class RuntimeAPIEmulator: Sendable {
     public let address: String
 
     private let standIn: StandIn
-    private let control: String
+    /// Where the caller's side listens: `local/runtime_api_emulator/control.py`.
+    public let control: String
 
     /// Starts the emulator.
     public init(workFolder: URL, function: Function? = nil) throws {

@@ -7,6 +7,7 @@ POST /2015-03-31/functions/{name}/invocations   as in the Lambda API reference, 
 POST /batch?count=N     the body is invoked N times, one after the other: {"succeeded": …, "failed": …}
 POST /faults            {"target": "next|response|error|init/error", "kind": …, "status": …, "omit": [...], "set": {...},
                          "count": 1}; kinds: status, drop (before the request is looked at), dropAfter, headers, cut
+POST /signal?number=N   the process that works on an invocation gets a signal; nothing when there is none
 POST /reset             a new execution environment; faults are forgotten
 GET  /requests          the last requests to the Runtime API
 GET  /log               what the running function has logged
@@ -46,6 +47,10 @@ class Control:
         if route == ("POST", "/faults"):
             fault = request.json()
             self.engine.faults[fault["target"]] += [fault] * int(fault.get("count", 1))
+            return Response(200, {})
+        if route == ("POST", "/signal"):
+            if self.engine.current and self.engine.sandbox:
+                self.engine.sandbox.send(int(request.query["number"]))
             return Response(200, {})
         if route == ("POST", "/reset"):
             self.engine.end_environment()

@@ -148,6 +148,11 @@ class Sandbox:
             pass
         return None
 
+    def send(self, number):
+        """Sends the process a signal; nothing once it has ended."""
+        if self.exit is not None:
+            signal.pidfd_send_signal(self.exit, number)
+
     def kill(self):
         """Ends it and everything that it started, as the end of a sandbox does; `on_exit` is not called any more."""
         self.on_exit = lambda _: None
