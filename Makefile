@@ -56,8 +56,15 @@ test-long: bench-deps ## Run all tests, the long ones included
 	@SFTP_LAMBDA_LONG_TESTS=1 scripts/test
 
 .PHONY: sanitize
-sanitize: bench-deps ## Run tests of the parsers and clients under the address sanitizer, and the C code under that for undefined behaviour
+sanitize: bench-deps ## Run all tests but those of zips under the address and the thread sanitizer, and the C code under that for undefined behaviour
 	@scripts/sanitize
+
+# For each of the ten targets; as many run at once as there are processors.
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: libraries ## Run libFuzzer on what reads bytes of others, SECONDS=60 for each of the ten targets
+	@scripts/fuzz --seconds $(SECONDS)
 
 .PHONY: package
 package: libraries ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip

@@ -105,3 +105,12 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The program of `make fuzz`. It is linked with a library that is none of the packages', so scripts/fuzz asks for it.
+if Context.environment["SFTP_LAMBDA_FUZZER"] == "1" {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
+        .executableTarget(
+            name: "fuzzer", dependencies: ["FuzzTargets", "CLibFuzzer"], path: "Tests/Fuzzer", swiftSettings: strict),
+    ]
+}

@@ -32,8 +32,11 @@ enum SettingsFuzzing {
     private static func check(_ error: SettingsError, _ environment: [String: String]) throws {
         try must(!error.faults.isEmpty, "an error without a fault")
         for fault in error.faults { try must(isOfOneLine(fault.description), "not of one line: \(fault)") }
+        let shown = Settings.declarations.filter { !$0.isSecret }.compactMap { environment[$0.name] }
         for declaration in Settings.declarations where declaration.isSecret {
             let secret = Array((environment[declaration.name] ?? "").utf8)
+            // What somebody has put into a setting that may be shown as well, is shown from there.
+            if shown.contains(where: { shows($0, pieceOf: secret) }) { continue }
             try must(!shows(error.errorMessage, pieceOf: secret), "the error shows \(declaration.name): \(error)")
         }
     }

@@ -57,6 +57,7 @@ import TextForms
         ("MD5:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff", "MD5"),
         ("00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff", "MD5"),
         ("@cert-authority *.example.com \(rsa.line)", "not its authority"),
+        ("@c\u{1B}[2J\u{0} *.example.com \(rsa.line)", "@c\\x1b[2J\\x00 is not supported"),
         ("ssh-ed25519-cert-v01@openssh.com AAAA", "certificates are not supported"), ("ssh-dss AAAA", "DSA"),
         ("-----BEGIN PUBLIC KEY-----", "PEM"),
     ])

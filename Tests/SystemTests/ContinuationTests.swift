@@ -12,7 +12,10 @@ import Testing
 
         static let short = Form(sizeMiB: 76, mebibytesPerSecond: 12, timeoutSeconds: 3)
         static let long = Form(sizeMiB: 2048, mebibytesPerSecond: 60, timeoutSeconds: 5)
-        static var current: Form { TestLength.isLong ? long : short }
+        /// The short form four times slower, as what the sanitizers make of programs.
+        static let slow = Form(sizeMiB: 52, mebibytesPerSecond: 3, timeoutSeconds: 12)
+        static var small: Form { Sanitizer.isOn ? slow : short }
+        static var current: Form { TestLength.isLong ? long : small }
         static let maximumRuns = 60
     }
 
@@ -49,12 +52,12 @@ import Testing
     }
 
     @Test func fileThatWasReplacedBetweenTwoInvocationsBeginsAnew() async throws {
-        let world = try ContinuationWorld(mebibytesPerSecond: Form.short.mebibytesPerSecond)
+        let world = try ContinuationWorld(mebibytesPerSecond: Form.small.mebibytesPerSecond)
         let file = world.tree.appendingPathComponent("outgoing/large.bin")
         _ = try world.makeFile(file, sizeMiB: 40, salt: 1)
         try await world.run {
             let pull = try world.start("pull")
-            let first = try await world.invoke(pull, timeoutSeconds: Form.short.timeoutSeconds)
+            let first = try await world.invoke(pull, timeoutSeconds: Form.small.timeoutSeconds)
             #expect(first.text.contains("\"remaining\":1"), "\(first.text)")
             #expect(try await world.uploads().count == 1)
             #expect(try await world.objects().map(\.key).allSatisfy { $0.hasPrefix("in/.sftp-lambda/") })

@@ -24,6 +24,8 @@ struct HostileCase: Sendable {
     var outcome: String
     /// How long the invocation may take. Where it takes all of it, the table says so.
     var seconds = 20.0
+    /// The same, as it is played: sanitizers make everything slower.
+    var timeoutSeconds: Double { Sanitizer.isOn ? 4 * seconds : seconds }
     var isEndedByTheDeadline = false
 
     /// A server of which a pull gets nothing: the connection is closed and the invocation fails.

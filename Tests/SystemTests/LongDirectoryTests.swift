@@ -54,7 +54,7 @@ import Testing
             #expect(wrong == [])
             #expect(try await pull.processID() == processID, "the process has lived through all of them")
             let figures = try ProcessFigures(of: try await pull.processID())
-            #expect(figures.mostMemoryKiB >> 10 <= Self.mostMemoryMiB)
+            #expect(figures.mostMemoryKiB >> 10 <= Self.mostMemoryMiB || Sanitizer.isOn)
             print("long directory: \(taken) files, \(figures.mostMemoryKiB >> 10) MiB at most")
         }
     }

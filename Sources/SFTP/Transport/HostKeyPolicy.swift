@@ -112,8 +112,8 @@ public struct HostKeyPolicy: Sendable, Hashable {
         var isRevoked = false
         if let marker = words.first, marker.hasPrefix("@") {
             guard marker == "@revoked" else {
-                throw Self.fault(
-                    place, "\(marker.prefix(20)) is not supported: name the host key itself, not its authority")
+                let shown = printableText(marker.utf8, limitBytes: 20)
+                throw Self.fault(place, "\(shown) is not supported: name the host key itself, not its authority")
             }
             isRevoked = true
             words.removeFirst()
