@@ -13,6 +13,21 @@ import Testing
         return ScriptedServer(script)
     }
 
+    @Test func whoIsCancelledBeforeTheWaitIsToldOfWhichRequest() async throws {
+        let server = held()
+        let client = try await server.connect()
+        let flight = client.submit([.lstat(path("/a"))])
+        let waiting = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await flight.attributes(0)
+        }
+        let error = await #expect(throws: SFTPError.self) { try await waiting.value }
+        #expect(error?.reason == .cancelled)
+        #expect(error?.message.contains(#"LSTAT "/a""#) == true, "\(error?.message ?? "")")
+        await server.release()
+        await client.close()
+    }
+
     @Test func cancelledWaitEndsAtOnceAndTheReplyIsStillMatched() async throws {
         let server = held()
         let client = try await server.connect()

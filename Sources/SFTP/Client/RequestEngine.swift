@@ -132,7 +132,9 @@ struct RequestEngine: Sendable {
             removeIfOver(id)
             return outcome
         case .awaited, .done, nil:
-            return .failure(SFTPError(.operation, .cancelled, "cancelled, or the answer was fetched before"))
+            // Mostly a task that was cancelled before it came to wait.
+            let what = flights[id].map { "\($0.describe(item: item)): " } ?? ""
+            return .failure(SFTPError(.operation, .cancelled, "\(what)cancelled, or the answer was fetched before"))
         }
     }
 
