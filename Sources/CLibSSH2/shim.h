@@ -26,7 +26,8 @@ static inline void ssh2_set_disconnect_callback(LIBSSH2_SESSION *session, LIBSSH
 }
 #endif
 
-// The preference for signatures with RSA keys, since libssh2 1.11; -1 where there is none.
+// The preference for signatures with RSA keys, since libssh2 1.11; -1, which libssh2
+// refuses, where there is none.
 #ifdef LIBSSH2_METHOD_SIGN_ALGO
 static const int ssh2_method_sign_algo = LIBSSH2_METHOD_SIGN_ALGO;
 #else

@@ -97,8 +97,8 @@ final class SSHSession {
     /// signatures it takes is then given no other one; one that names none is the business of `SSHAuthentication`.
     func preferSignatures(allowingSHA1: Bool) {
         let names = ["rsa-sha2-512", "rsa-sha2-256"] + (allowingSHA1 ? [PublicKey.rsaType] : [])
-        // An older one knows SHA-1 alone.
-        if ssh2_method_sign_algo >= 0 { _ = prefer(ssh2_method_sign_algo, names) }
+        // A libssh2 that has no such preference refuses it, and knows SHA-1 alone.
+        _ = prefer(ssh2_method_sign_algo, names)
     }
 
     /// Saves the round trips of a login that only ask what the next request answers too, where libssh2 can.
