@@ -38,6 +38,11 @@ import Testing
         #expect(faults.first?.description.contains("SFTP_AFTER_PULL=\(afterPull)") == true)
     }
 
+    @Test(arguments: ["000", "277", "155", "077"])
+    func directoriesMustTakeFiles(mode: String) {
+        #expect(Example.pushFaults(["SFTP_DIRECTORY_MODE": mode]).map(\.name) == ["SFTP_DIRECTORY_MODE"])
+    }
+
     @Test(arguments: ["SFTP_FILE_MODE", "SFTP_DIRECTORY_MODE"], ["1000", "8", "rw-r--r--", "-1", "+7", "0x1ff"])
     func permissionsAreOctal(name: String, value: String) {
         #expect(Example.pushFaults([name: value]).map(\.name) == [name])

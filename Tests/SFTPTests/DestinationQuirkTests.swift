@@ -145,6 +145,13 @@ import Transfers
         #expect(world.notices.isEmpty)
     }
 
+    /// Another attempt may have to go on with it.
+    @Test func fileThatNobodyMayWriteIsWritableUntilItIsComplete() async throws {
+        let world = try await World(modes: FileModes(file: 0o440))
+        try await world.write(bytes)
+        #expect(world.server.requests.compactMap(\.attributes.permissions) == [0o640, 0o440])
+    }
+
     @Test func serverThatSetsNoPermissionsIsAskedOnce() async throws {
         let world = try await World(modes: FileModes(file: 0o640, directory: 0o750)) { request in
             let isRefused =

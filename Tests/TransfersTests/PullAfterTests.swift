@@ -135,6 +135,19 @@ import Transfers
 
     // MARK: SFTP_DONE_DIR
 
+    /// A directory of that name may be the partner's own.
+    @Test func whatNobodyHasPulledIsNotRemovedFromADirectoryOfAnotherName() throws {
+        var fixture = PullFixture()
+        fixture.plan.doneName = RemoteName(bytes: Array("archive".utf8)) ?? .done
+        fixture.plan.afterPull = .delete
+        fixture.plan.selection.readyMarker = try ReadyMarker("*.ok")
+        for name in ["own", "own too", "taken.ok"] { fixture.put("archive/\(name)", "content") }
+        #expect(try fixture.run().purged == 1)
+        #expect(fixture.remote("archive/own") != nil && fixture.remote("archive/own too") != nil)
+        #expect(fixture.remote("archive/taken.ok") == nil)
+        #expect(fixture.observer.seen.warnings.count == 1)
+    }
+
     @Test func doneDirectoryHasTheNameThatIsAskedForAndTheOldOneIsNotPulled() throws {
         var fixture = PullFixture()
         fixture.plan.doneName = RemoteName(bytes: Array("processed".utf8)) ?? .done

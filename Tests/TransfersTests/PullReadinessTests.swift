@@ -76,6 +76,27 @@ import Transfers
         #expect(index > 10)
     }
 
+    /// What was moved and is not what was read goes back with a new time: its marker must not look older for that.
+    @Test(arguments: ["remote.closeAndMove", "store.put"], [false, true])
+    func fileThatGoesBackIsStillMarked(operation: String, withoutReplacing: Bool) throws {
+        var fixture = try makeMarked()
+        fixture.behaviour.renamesWithoutReplacing = withoutReplacing
+        fixture.put("a", "first")
+        fixture.put("a.ok", "")
+        if withoutReplacing { fixture.put(".done/a", "older") }
+        let prepared = fixture
+        try fixture.run(
+            tap: tapOn(.before, operation) { _ in
+                prepared.put("a", "second", modified: PullFixture.longAgo + 7)
+                prepared.put("a.ok", "", modified: PullFixture.longAgo + 7)
+                return .proceed
+            })
+        #expect(fixture.remoteText("a") == "second" && fixture.remote("a.ok") != nil)
+        try fixture.runAgain()
+        #expect(fixture.storedText("a") == "second")
+        #expect(fixture.remote("a.ok") == nil)
+    }
+
     @Test func runThatDiesBeforeTheMarkerIsMovedLetsNoLaterFilePassEarly() throws {
         let fixture = try makeMarked()
         fixture.put("a", "first")
@@ -148,7 +169,8 @@ import Transfers
         let tap = tapOn(.before, "remote.attributes") { _ in
             switch change {
             case "grows": prepared.tree.append("/in/a", [1], modified: PullFixture.longAgo)
-            case "touched": prepared.tree.setModified("/in/a", PullFixture.longAgo + 1)
+            case "touched":
+                prepared.tree.setModified("/in/a", (prepared.tree.modified("/in/a") ?? PullFixture.longAgo) + 1)
             case "gone": prepared.tree.remove("/in/a")
             default:
                 prepared.tree.remove("/in/a")
@@ -164,9 +186,56 @@ import Transfers
     @Test func runThatEndsBeforeTheSecondLookLeavesTheFile() throws {
         var fixture = PullFixture()
         fixture.plan.steadySeconds = 5
-        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 4
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 6
+        fixture.put("a", "content")
+        let clock = fixture.clock
+        let summary = try run(
+            fixture,
+            tap: tapOn(.after, "remote.openDirectory") { _ in
+                clock.advance(seconds: 3)
+                return .proceed
+            })
+        #expect(summary.remaining == 1 && summary.transferred == 0 && summary.failed == 0)
+    }
+
+    @Test func runThatIsTooShortForAnySecondLookFailsByName() throws {
+        var fixture = PullFixture()
+        fixture.plan.steadySeconds = 60
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 55
         fixture.put("a", "content")
         let summary = try run(fixture)
-        #expect(summary.remaining == 1 && summary.transferred == 0 && summary.failed == 0)
+        #expect(summary.isFailure && !summary.isListingComplete)
+        #expect(summary.failures.first?.reason.contains("SFTP_STEADY_SECONDS is 60") == true)
+    }
+
+    /// Some servers round the times of listings.
+    @Test func listingWithOtherTimesIsNoReasonToLeaveAFile() throws {
+        var fixture = PullFixture()
+        fixture.plan.steadySeconds = 5
+        fixture.behaviour.listingRoundsTimesToSeconds = 60
+        fixture.put("a", "content", modified: PullFixture.longAgo + 59)
+        let before = fixture.clock.now
+        #expect(try run(fixture).transferred == 1)
+        #expect(fixture.clock.now == before + 10, "the answers of two looks are compared")
+    }
+
+    /// Between the look and the opening can lie the whole transfer of another large file.
+    @Test(arguments: [true, false])
+    func fileThatIsRewrittenBeforeItIsOpenedStays(isMarked: Bool) throws {
+        var fixture = PullFixture()
+        if isMarked {
+            fixture.plan.selection.readyMarker = try ReadyMarker("*.ok")
+        } else {
+            fixture.plan.steadySeconds = 5
+        }
+        fixture.put("a", "content")
+        fixture.put("a.ok", "")
+        let prepared = fixture
+        let tap = tapOn(.before, "remote.openFile") { call in
+            if call.path.hasSuffix("/a") { prepared.put("a", "CONTENT", modified: PullFixture.longAgo + 1) }
+            return .proceed
+        }
+        #expect(try run(fixture, tap: tap).left["changed"] == 1)
+        #expect(fixture.stored("a") == nil && fixture.remoteText("a") == "CONTENT")
     }
 }

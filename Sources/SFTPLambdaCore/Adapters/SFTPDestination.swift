@@ -142,7 +142,9 @@ final class SFTPDestination: RemoteDestination {
     }
 
     private func open(_ path: RemotePath, _ flags: SFTPOpenFlags) async throws(SFTPError) -> any RemoteFileWriter {
-        let handle = try await client.open(path.bytes, flags, SFTPAttributes(permissions: modes.file))
+        // Until it is finished its owner may write it: another attempt may have to go on with it.
+        let permissions = modes.file.map { $0 | 0o200 }
+        let handle = try await client.open(path.bytes, flags, SFTPAttributes(permissions: permissions))
         return SFTPFileWriter(
             client: client, quirks: quirks, path: path, handle: handle, permissions: modes.file)
     }

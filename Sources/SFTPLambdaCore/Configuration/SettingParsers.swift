@@ -102,6 +102,15 @@ enum SettingParsers {
         return mode
     }
 
+    /// Permissions of a directory in which files can be made.
+    @Sendable static func directoryMode(_ text: String) throws(SettingProblem) -> UInt32 {
+        let mode = try mode(text)
+        guard mode & 0o300 == 0o300 else {
+            throw SettingProblem("is \(shown(text)), with which the directory's owner could put nothing into it")
+        }
+        return mode
+    }
+
     /// Globs separated by commas or line ends.
     @Sendable static func globs(_ text: String) throws(SettingProblem) -> [Glob] {
         let separators: Set<Unicode.Scalar> = [",", "\n", "\r"]

@@ -134,7 +134,8 @@ extension Settings {
         expected: "the name of a directory, without `/`", example: "processed",
         summary:
             "The directory for what was pulled: there is one of that name in each directory that files were pulled "
-            + "from, and none of them is pulled itself.",
+            + "from, and none of them is pulled itself. Whoever changes it names the old one in SFTP_EXCLUDE, or what stands "
+            + "there is pulled again. With another name than `.done`, files there that have no object are never removed.",
         parse: SettingParsers.directoryName)
 
     static let fileRetentionDays = Setting.optional(
@@ -159,7 +160,8 @@ extension Settings {
         summary:
             "A file is looked at a second time so many seconds after it was listed, and stays for the next run unless "
             + "its size and time are what they were. For servers whose clock is wrong, where SFTP_MIN_FILE_AGE_SECONDS "
-            + "does not help. Each run that finds a file lasts that much longer.",
+            + "does not help. Each run that finds a file lasts that much longer, and one that finds thousands "
+            + "as much again for each 1,400 of them.",
         parse: SettingParsers.wholeNumber(0...300))
 
     static let readyMarker = Setting.optional(
@@ -225,13 +227,17 @@ extension Settings {
         "SFTP_FILE_MODE", pushes, fallbackText: "what the server gives", expected: "an octal number from 0 to 777",
         example: "640",
         summary: "The permissions of every file that is written, whatever the server's umask. They hold from its "
-            + "beginning, under its temporary name, on.",
+            + "beginning, under its temporary name, on; until it is complete its owner may write it besides.",
         parse: SettingParsers.mode)
 
     static let directoryMode = Setting.optional(
-        "SFTP_DIRECTORY_MODE", pushes, fallbackText: "what the server gives", expected: "an octal number from 0 to 777",
-        example: "750", summary: "The permissions of every directory that is made. Those that are there keep theirs.",
-        parse: SettingParsers.mode)
+        "SFTP_DIRECTORY_MODE", pushes, fallbackText: "what the server gives",
+        expected: "an octal number from 300 to 777",
+        example: "750",
+        summary:
+            "The permissions of every directory that is made; its owner has to be able to enter and write it. Those "
+            + "that are there keep theirs.",
+        parse: SettingParsers.directoryMode)
 
     static let allowInPlace = Setting.optional(
         "SFTP_ALLOW_IN_PLACE", pushes, fallback: false, fallbackText: "false", expected: "true or false",

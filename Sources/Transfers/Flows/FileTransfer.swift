@@ -59,6 +59,8 @@ struct FileTransfer: Sendable {
         /// time counts, for its age too.
         var partnersTime: UnixTime?
         var isAtItsPlace = true
+        /// The version that was found complete, where that was asked for (`Readiness`).
+        var ready: FileVersion?
 
         /// Whether the next run could go on with it, as far as is known before it is open.
         var canContinue: Bool { isAtItsPlace && listed.modified != nil }
@@ -78,10 +80,11 @@ struct FileTransfer: Sendable {
     func run(_ candidate: Candidate) async {
         var start: Double?
         do throws(Fault) {
-            let source = Source(
+            var source = Source(
                 path: candidate.path, listed: candidate.version, key: try key(of: candidate),
                 directory: candidate.directory)
-            let marker = try await readiness.check(candidate, source.key)
+            let found = try await readiness.check(candidate, source.key)
+            source.ready = found.version
             ledger.began()
             let stored = try await copy(source, startedAt: &start)
             guard plan.afterPull != .keep else {
@@ -89,7 +92,7 @@ struct FileTransfer: Sendable {
                 return receipt(source.path, source.key, stored.object, startedAt: stored.startUptimeSeconds)
             }
             do throws(Fault) {
-                try await settleToTheEnd(candidate, stored, source.key, marker)
+                try await settleToTheEnd(candidate, stored, source.key, found.marker)
             } catch {
                 await stored.reader.close()
                 throw error
@@ -267,6 +270,10 @@ struct FileTransfer: Sendable {
         let version = try await remote { () throws(RemoteFailure) in try await reader.version() }
         guard source.isAtItsPlace else { return version }
         if let exception = plan.selection.ageException(of: version, now: clock.now) { throw .skipped(exception) }
+        if let ready = source.ready, let modified = version.modified, ready.modified ?? modified != modified {
+            let message = "open \(source.path): it is no longer the version that was found complete"
+            throw .remote(RemoteFailure(.changed, message))
+        }
         if let modified = version.modified, let listed = source.listed.modified, modified != listed,
             modified > runBegan + -Self.maximumClockDifferenceSeconds
         {

@@ -27,6 +27,26 @@ extension FileTransfer {
         }
     }
 
+    /// Gives what stands at the candidate's place a time, and its marker the same: else the marker would be the older, and
+    /// no longer speak of it.
+    func setTimeAtPlace(of candidate: Candidate, to time: UnixTime) async {
+        guard plan.selection.readyMarker != nil else { return await setTime(of: candidate.path, to: time) }
+        // What cannot be looked at keeps its marker as it is: the next run says that it is not marked.
+        let before = try? await files.attributes(of: candidate.path)
+        await setTime(of: candidate.path, to: time)
+        if let version = before?.version { await remark(candidate, of: version, to: time) }
+    }
+
+    /// Gives the marker of a version that has got another time that time too, if there is one that speaks of it.
+    func remark(_ candidate: Candidate, of version: FileVersion, to time: UnixTime) async {
+        guard let name = plan.selection.readyMarker?.name(for: candidate.name) else { return }
+        let path = candidate.directory.path.appending(name)
+        guard let seen = try? await files.attributes(of: path), seen.kind != .directory,
+            ReadyMarker.speaks(seen.version, of: version)
+        else { return }
+        await setTime(of: path, to: time)
+    }
+
     private func moveReplacing(_ path: RemotePath, to target: RemotePath) async throws(RemoteFailure) {
         do {
             try await files.moveWithoutReplacing(path, to: target)

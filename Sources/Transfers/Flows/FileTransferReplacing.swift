@@ -148,7 +148,7 @@ extension FileTransfer {
     /// nothing stands there, the other has moved it already: rule P9.
     private func overtaken(_ candidate: Candidate) async -> RemoteFailure {
         let message = "move \(candidate.path): another pull has just moved a file of that name to \(plan.doneName)"
-        await setTime(of: candidate.path, to: clock.now + 1)
+        await setTimeAtPlace(of: candidate, to: clock.now + 1)
         do {
             let isThere = try await files.attributes(of: candidate.path) != nil
             return RemoteFailure(isThere ? .changed : .notFound, message)

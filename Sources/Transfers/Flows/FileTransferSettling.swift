@@ -65,7 +65,9 @@ extension FileTransfer {
             return receipt(candidate.path, key, stored.object, startedAt: start)
         }
         // The move has given it a time, but one that another version may have had, which another pull has read.
-        await setTime(of: target, to: clock.now + 1)
+        let newTime = clock.now + 1
+        await setTime(of: target, to: newTime)
+        await remark(candidate, of: seen.version, to: newTime)
         try await putBack(candidate, seen.version.modified, key, startedAt: start)
     }
 
@@ -187,7 +189,7 @@ extension FileTransfer {
                     path: target, listed: version, key: key, directory: candidate.directory,
                     partnersTime: partnersTime, isAtItsPlace: false)
                 guard let stored = try await copyFromDone(source) else { continue }
-                await setTime(of: candidate.path, to: clock.now + 1)
+                await setTimeAtPlace(of: candidate, to: clock.now + 1)
                 let again = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
                 if again?.version == version {
                     // Its retention counts from now. Should another pull have replaced it since the look, that one's
@@ -241,7 +243,9 @@ extension FileTransfer {
                 "\(reason); it is now called \(name) and stays there, since SFTP_INCLUDE, SFTP_EXCLUDE or the limits of "
                     + "names and keys leave out every name that it could have")
         }
-        throw .unusable("\(reason); it is now called \(name), and the next run takes it under that name")
+        let condition = plan.selection.readyMarker?.name(for: name).map { " once \($0) stands beside it" } ?? ""
+        throw .unusable(
+            "\(reason); it is now called \(name), and the next run takes it under that name\(condition)")
     }
 
     func receipt(_ path: RemotePath, _ key: ObjectKey, _ object: StoredObject, startedAt start: Double) {

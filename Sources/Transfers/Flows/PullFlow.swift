@@ -30,6 +30,11 @@ public struct PullFlow: Sendable {
     /// all the same. Nothing is thrown: what failed is in the summary.
     public func run() async -> PullSummary {
         let ledger = PullLedger(plan: plan, clock: clock, observer: observer)
+        if let obstacle = Readiness.obstacle(of: plan, now: clock.uptimeSeconds) {
+            ledger.failed(plan.sourceDirectory, obstacle)
+            ledger.listingCutShort()
+            return ledger.summary
+        }
         let queue = BoundedQueue<Candidate>(
             limit: PullPlan.maximumWaitingFiles, stretchedLimit: plan.maximumHeldFiles)
         let handles = OpenHandles(files, plan: plan) { queue.stretch($0) }

@@ -113,6 +113,12 @@ struct Purge: Sendable {
                 "it stays in \(plan.doneName), since its object cannot be looked at: \(error.message)", path: path)
             return nil
         }
+        if object == nil, plan.doneName != .done, plan.selection.readyMarker?.isMarker(name.bytes) != true {
+            ledger.warningOnce(
+                "files in \(plan.doneName) that have no object stay there",
+                because: "under that name they may be the partner's own, which nobody has pulled", path: path)
+            return nil
+        }
         // A younger object: this name was transferred again since, by a server that does not let us set times.
         if let object, object.lastModified >= cutoff { return nil }
         return await remove(path, before: cutoff, sizeBytes: object?.sizeBytes)

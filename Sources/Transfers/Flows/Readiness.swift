@@ -7,13 +7,20 @@ struct Readiness: Sendable {
     let clock: any Clock
     let ledger: PullLedger
 
-    /// - Returns: the marker that says that it is complete, where one is asked for.
     /// - Throws: `.skipped` when it is not taken now; `.noTime` when the time is not enough for a second look.
-    func check(_ candidate: Candidate, _ key: ObjectKey) async throws(FileTransfer.Fault) -> FoundMarker? {
+    func check(_ candidate: Candidate, _ key: ObjectKey) async throws(FileTransfer.Fault) -> Found {
         if plan.afterPull == .keep, try await isStored(candidate, key) { throw .skipped(.pulledBefore) }
-        let marker = try await marker(of: candidate)
-        try await lookAgain(at: candidate)
-        return marker
+        var found = try await marked(candidate)
+        if plan.steadySeconds > 0 { found.version = try await steady(candidate) }
+        return found
+    }
+
+    /// What was found ready.
+    struct Found: Sendable {
+        /// The marker that says that it is complete, where one is asked for.
+        var marker: FoundMarker?
+        /// The version that was found ready, where that was asked for: none that is opened later may be another.
+        var version: FileVersion?
     }
 
     /// The marker of a file, as it was when it was looked at.
@@ -46,40 +53,63 @@ struct Readiness: Sendable {
 
     // MARK: Marked as complete
 
-    private func marker(of candidate: Candidate) async throws(FileTransfer.Fault) -> FoundMarker? {
-        guard let rule = plan.selection.readyMarker else { return nil }
+    private func marked(_ candidate: Candidate) async throws(FileTransfer.Fault) -> Found {
+        guard let rule = plan.selection.readyMarker else { return Found() }
         guard let name = rule.name(for: candidate.name) else {
             throw .unusable("the name of its marker would be longer than names can be")
         }
         let path = candidate.directory.path.appending(name)
-        let seen = try await attributes(of: path)
-        guard let seen, seen.kind != .directory, ReadyMarker.speaks(seen.version, of: candidate.version) else {
-            throw .skipped(.unmarked)
-        }
-        return FoundMarker(name: name, seen: seen)
+        guard let seen = try await attributes(of: path), seen.kind != .directory else { throw .skipped(.unmarked) }
+        // Not the listing's time, which some servers round; and it may have been written since.
+        let file = try await present(candidate)
+        guard ReadyMarker.speaks(seen.version, of: file) else { throw .skipped(.unmarked) }
+        return Found(marker: FoundMarker(name: name, seen: seen), version: file)
     }
 
     // MARK: A second look
 
-    /// Looks once more, so many seconds after the listing, and lets only a file pass that is what it was.
-    private func lookAgain(at candidate: Candidate) async throws(FileTransfer.Fault) {
-        guard plan.steadySeconds > 0 else { return }
-        let time = candidate.listedUptimeSeconds + Double(plan.steadySeconds)
+    /// Why no file can ever be looked at twice in a run of this length; nil when it can.
+    static func obstacle(of plan: PullPlan, now: Double) -> String? {
+        guard let deadline = plan.deadlineUptimeSeconds, now + Double(plan.steadySeconds) >= deadline else {
+            return nil
+        }
+        guard plan.steadySeconds > 0 else { return nil }
+        return
+            "SFTP_STEADY_SECONDS is \(plan.steadySeconds), and this run has \(Int(max(0, deadline - now))) s in all: no file "
+            + "could be looked at twice. Give the function a longer timeout, or SFTP_STEADY_SECONDS a smaller value"
+    }
+
+    /// Looks once more, so many seconds after the listing, and lets only a file pass that is what it was. Where only the
+    /// time is another, the server may say one in listings and another when it is asked: then the answers are compared.
+    private func steady(_ candidate: Candidate) async throws(FileTransfer.Fault) -> FileVersion {
+        try await wait(until: candidate.listedUptimeSeconds + Double(plan.steadySeconds))
+        let seen = try await present(candidate)
+        if isSame(seen, candidate.version) { return seen }
+        guard seen.sizeBytes == candidate.version.sizeBytes else { throw .skipped(.growing) }
+        try await wait(until: clock.uptimeSeconds + Double(plan.steadySeconds))
+        guard try await present(candidate) == seen else { throw .skipped(.growing) }
+        return seen
+    }
+
+    private func wait(until time: Double) async throws(FileTransfer.Fault) {
         if let deadline = plan.deadlineUptimeSeconds, time >= deadline { throw .noTime }
         await clock.wait(untilUptimeSeconds: time)
         guard !ledger.isStopped else { throw .noTime }
-        guard let seen = try await attributes(of: candidate.path) else {
-            throw .remote(RemoteFailure(.notFound, "it is gone at the second look"))
-        }
-        guard seen.kind == .file || seen.kind == .unknown, isSame(seen.version, candidate.version) else {
-            throw .skipped(.growing)
-        }
     }
 
     private func isSame(_ seen: FileVersion, _ listed: FileVersion) -> Bool {
         if let listedSize = listed.sizeBytes, seen.sizeBytes != listedSize { return false }
         if let listedTime = listed.modified, let seenTime = seen.modified, seenTime != listedTime { return false }
         return true
+    }
+
+    /// What stands there now.
+    private func present(_ candidate: Candidate) async throws(FileTransfer.Fault) -> FileVersion {
+        guard let seen = try await attributes(of: candidate.path) else {
+            throw .remote(RemoteFailure(.notFound, "it is gone at the second look"))
+        }
+        guard seen.kind == .file || seen.kind == .unknown else { throw .skipped(.growing) }
+        return seen.version
     }
 
     private func attributes(of path: RemotePath) async throws(FileTransfer.Fault) -> RemoteAttributes? {
