@@ -425,6 +425,10 @@ import Testing
         #expect(held.add("1", event) == nil && held.add("2", nil) == nil)
         held.remove("1")
         #expect(held.add("3", event) == nil, "nobody pushes it any more")
+        let byHand = ObjectEvent(bucket: "b", key: key)
+        #expect(
+            held.add("4", byHand) == nil && held.add("5", byHand) == nil,
+            "nothing says that they are of one version: the first may have been looked at already")
     }
 
     /// Whatever happens while a push goes on: the file is whole in the end.

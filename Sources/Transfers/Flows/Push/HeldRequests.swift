@@ -46,12 +46,14 @@ final class HeldRequests: Sendable {
         let begunBytes = { (event: ObjectEvent) in event.partial?.position.offsetBytes ?? 0 }
         guard begunBytes(first) >= begunBytes(second) else { return false }
         guard let earlier = first.sequencer, let later = second.sequencer else {
-            return first.sequencer == nil && second.sequencer == nil
+            // Without an ETag too, nothing says that both are of one version.
+            return request(first).etag != nil && first.sequencer == nil && second.sequencer == nil
         }
         return later == earlier || later < earlier
     }
 
     private static func request(_ event: ObjectEvent) -> Request {
-        Request(bucket: event.bucket, key: event.key, etag: event.etag, mustSend: event.mustSend)
+        Request(
+            bucket: event.bucket, key: event.key, etag: event.etag ?? event.partial?.etag, mustSend: event.mustSend)
     }
 }
