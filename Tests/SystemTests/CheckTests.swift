@@ -57,7 +57,9 @@ struct CheckTests {
             #expect(report.isUsable && report.server?.hostKey == world.server.hostKey)
             #expect(report.server?.methods.contains("publickey") == true && report.server?.method == "publickey")
             #expect(report.server?.algorithms.count == 6)
-            let steps = ["AWS credentials", "store in the bucket", "list checkpoints", "look at an object"]
+            let steps = [
+                "AWS credentials", "store in the bucket", "give an upload up", "list checkpoints", "look at an object",
+            ]
             #expect(report.steps("works") == steps + Self.connecting + ["list SFTP_SOURCE_DIR"] + Self.working)
             #expect(report.steps.allSatisfy { $0.milliseconds != nil })
 
@@ -90,8 +92,9 @@ struct CheckTests {
             try await expect(
                 3, ["SFTP_HOST_KEY": mistaken],
                 [
-                    "FAILS    host key", "SFTP_HOST_KEY='\(world.server.hostKey)'", world.server.hostKeyFingerprint,
-                    mistaken, "No credential was sent", "ask the partner whether the key was changed",
+                    "FAILS    host key", "NOT the host key", "that is set, but shown now: '\(world.server.hostKey)'",
+                    world.server.hostKeyFingerprint, mistaken, "No credential was sent",
+                    "ask the partner, by another way than this connection, whether the key was changed",
                     "works    agree on algorithms",
                 ])
             #expect(!world.server.log.contains("Accepted"))
@@ -100,9 +103,11 @@ struct CheckTests {
                 [
                     "FAILS    log in", "works    host key", "it offers", "publickey",
                     "the user \(world.server.user) was",
-                    "check SFTP_USER, and give the partner the public half of the key",
+                    "check SFTP_USER and the password, or give the partner the public half of the key",
                     "skipped  work in SFTP_SOURCE_DIR",
                 ])
+            try await expect(
+                2, ["SFTP_PRIVATE_KEY": "-----BEGIN"], ["FAILS    log in", "correct the setting that is named here"])
             try await expect(
                 3, ["SFTP_PORT": "\(closed.port)"],
                 [
@@ -122,7 +127,7 @@ struct CheckTests {
             let unset = try await world.finish("pull", ["--check"], settings: ["SFTP_HOST_KEY": ""])
             #expect(unset.status == 0, "\(unset.output)\(unset.errors)")
             #expect(unset.output.contains("without  host key"))
-            #expect(unset.output.contains("set SFTP_HOST_KEY=\(world.server.hostKey)"), "\(unset.output)")
+            #expect(unset.output.contains("set SFTP_HOST_KEY='\(world.server.hostKey)'"), "\(unset.output)")
         }
     }
 
@@ -143,6 +148,9 @@ struct CheckTests {
             #expect(refused.functionError == nil)
             #expect(
                 try !Report(refused.text).isUsable && Report(refused.text).steps("fails") == ["store in the bucket"])
+            let object = #"{"Bucket":"acme-outbox","Key":"none","action":"check"}"#
+            let pushed = try await world.invoke("push", object)
+            #expect(!pushed.text.contains("isUsable") && pushed.text.contains("gone"), "\(pushed.text)")
             let faulty = try await world.invoke("push", #"{"action":"check"}"#, settings: ["SFTP_PORT": "ssh"])
             #expect(faulty.functionError != nil && faulty.text.contains("SFTP_PORT"), "\(faulty.text)")
 
@@ -162,6 +170,12 @@ struct CheckTests {
             #expect(run.status == 1, "\(run.output)\(run.errors)")
             #expect(run.output.contains("FAILS    make a directory") && run.output.contains("ermission denied"))
             #expect(run.output.contains("cannot be moved to .done"), "\(run.output)")
+            // What only reads can work there, and what only writes cannot.
+            let keeping = try await closed.finish("pull", ["--check"], settings: ["SFTP_AFTER_PULL": "keep"])
+            #expect(keeping.status == 0, "\(keeping.output)")
+            #expect(keeping.output.contains("skipped  write, rename and remove"))
+            let push = try await closed.finish("push", ["--check"])
+            #expect(push.status == 1 && push.output.contains("FAILS    write a file"), "\(push.output)")
         }
         let plain = try CommandLineWorld(sshd: .withoutPosixRename)
         try await plain.run {

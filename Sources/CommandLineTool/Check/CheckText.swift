@@ -4,16 +4,24 @@ import SFTPLambdaCore
 enum CheckText {
     /// The whole of it.
     static func lines(_ report: CheckReport) -> [String] {
-        server(report.server) + [""] + table(report.steps) + [""] + end(report)
+        server(report.server, isHostKeyRefused: isHostKeyRefused(report)) + [""] + table(report.steps) + [""]
+            + end(report)
     }
 
     // MARK: The server
 
-    private static func server(_ facts: ServerFacts?) -> [String] {
+    private static func isHostKeyRefused(_ report: CheckReport) -> Bool {
+        report.steps.contains { $0.name == ServerFacts.hostKeyStep && $0.outcome == .fails }
+    }
+
+    private static func server(_ facts: ServerFacts?, isHostKeyRefused: Bool) -> [String] {
         guard let facts else { return ["The server was not reached."] }
         var rows = [("server", "\(facts.software) at \(facts.address)")]
         if !facts.hostKey.isEmpty {
-            rows.append(("host key", "SFTP_HOST_KEY='\(facts.hostKey)'"))
+            rows.append(
+                isHostKeyRefused
+                    ? ("NOT the host key", "that is set, but shown now: '\(facts.hostKey)'")
+                    : ("host key", "SFTP_HOST_KEY='\(facts.hostKey)'"))
             rows.append(("", facts.hostKeyFingerprint))
         }
         rows += algorithms.compactMap { name, key in facts.algorithms[key].map { (name, $0) } }

@@ -1,4 +1,5 @@
 import AWS
+import Glibc
 import JSON
 import LambdaRuntime
 import Logging
@@ -18,6 +19,8 @@ struct Tool: Sendable {
 
     /// Does what the arguments ask for.
     func run(_ arguments: some Sequence<String>) async -> ExitStatus {
+        // Whoever reads the output or the log may go away: that ends no transfer.
+        signal(SIGPIPE, SIG_IGN)
         let command: Command
         do throws(UsageError) {
             command = try Command(arguments, of: function)

@@ -1,15 +1,17 @@
 import JSON
 import Logging
 
-/// `{"action":"check"}`: asks a function whether it can work, instead of working.
+/// `{"action":"check"}`, and nothing besides: asks a function whether it can work, instead of working.
 enum CheckEvent {
     /// Longer events are other events, and are not read twice.
-    private static let maximumBytes = 4096
+    private static let maximumBytes = 64
 
     /// Whether an event is one.
     static func isOne(_ event: [UInt8]) -> Bool {
         // What is no JSON is the business of who reads the other events.
         guard event.count <= maximumBytes, let value = try? JSONValue(parsing: event) else { return false }
+        // An event that names an object too is one of an object: it must not be lost for a word in it.
+        guard case .object(let members) = value.content, members.count == 1 else { return false }
         return value["action"]?.text == "check"
     }
 }

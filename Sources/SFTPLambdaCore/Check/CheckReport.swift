@@ -45,6 +45,9 @@ package struct CheckStep: Sendable, Hashable {
 
 /// What the partner's server is, and what was agreed with it.
 package struct ServerFacts: Sendable, Hashable {
+    /// The name of the step in which the host key is compared.
+    package static let hostKeyStep = "host key"
+
     /// The address that answered.
     package let address: String
     /// How it names itself.

@@ -1,12 +1,19 @@
 import SFTP
+import Synchronization
 import Transfers
 
 /// Tries in a scratch directory what a function does on the partner's server, and leaves nothing behind.
 ///
-/// The scratch directory is `.sftp-lambda/check-….part` inside the function's own: pull never enters that one.
+/// The scratch directory is `.sftp-lambda/check-…` inside the function's own: pull never enters that one. Where none can be
+/// made, push is tried with files under temporary names of its own (`TemporaryName`), which it needs anyway.
 struct DirectoryCheck {
     let function: LambdaFunction
+    /// SFTP_SOURCE_DIR or SFTP_TARGET_DIR.
     let directory: RemotePath
+    /// SFTP_AFTER_PULL=keep: nothing on the server is changed.
+    var changesNothing = false
+    /// SFTP_ALLOW_IN_PLACE.
+    var allowsInPlace = false
 
     private static let content = Array("sftp-lambda was here and cleans up\n".utf8)
     /// A time that no file gets by being written now: 2001-09-09 01:46:40 UTC.
@@ -21,26 +28,33 @@ struct DirectoryCheck {
 
     /// Tries one thing after the other, each only where what it builds on works.
     func run(_ client: SFTPClient, _ list: inout CheckList) async {
-        guard await lists(client, &list) else {
+        // What takes files need not show them.
+        guard await lists(client, &list) || !isPull else {
             return list.skip("write, rename and remove", because: "\(setting) cannot be listed")
         }
+        guard !changesNothing else {
+            return list.skip("write, rename and remove", because: "with SFTP_AFTER_PULL=keep nothing is changed there")
+        }
+        let number = UInt64.random(in: 0 ... .max)
         let ours = directory.appending(.ours)
-        let number = String(UInt64.random(in: 0 ... .max), radix: 16)
-        guard let name = RemoteName(bytes: Array("check-\(number)".utf8)) else { return }
-        let scratch = ours.appending(name)
-        let isMade = await makes(ours, scratch, client, &list)
-        guard isMade else {
+        let scratch = Scratch(ours.appending(Self.name("check-" + String(number, radix: 16))), in: ours)
+        let isMade = await makes(scratch, client, &list)
+        guard isMade || !isPull else {
             return list.skip("write, rename and remove", because: "there is no directory of our own to try it in")
         }
-        let first = scratch.appending(Self.name("first"))
-        let second = scratch.appending(Self.name("second"))
+        func place(_ name: String, _ bits: UInt64) -> RemotePath {
+            isMade
+                ? scratch.path.appending(Self.name(name))
+                : directory.appending(TemporaryName.name(for: Self.name(name), randomBits: bits))
+        }
+        let (first, second) = (place("first", number), place("second", ~number))
         if await writes(first, client, &list) {
             await setsTime(first, client, &list)
             await renames(first, second, client, &list)
         } else {
             list.skip("set a time, rename", because: "no file can be written")
         }
-        await removes([first, second], scratch, ours, client, &list)
+        await removes([first, second], isMade ? scratch : nil, client, &list)
     }
 
     private static func name(_ text: String) -> RemoteName {
@@ -54,7 +68,7 @@ struct DirectoryCheck {
         let wording = CheckList.Wording(
             name: "list \(setting)",
             meaning: isPull ? "nothing can be pulled" : "where files go cannot be seen",
-            advice: "check \(setting) (now \(directory)), and the account's rights there")
+            advice: "check \(setting) (now \(directory)), and the account's rights there", isNeeded: isPull)
         return await list.attempt(wording) {
             let handle = try await client.opendir(path(directory))
             let entries: [SFTPName]?
@@ -71,7 +85,7 @@ struct DirectoryCheck {
     }
 
     private func makes(
-        _ ours: RemotePath, _ scratch: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+        _ scratch: Scratch, _ client: SFTPClient, _ list: inout CheckList
     ) async -> Bool {
         let wording = CheckList.Wording(
             name: "make a directory",
@@ -80,17 +94,49 @@ struct DirectoryCheck {
                 : "directories of keys cannot be made: objects go only into directories that are there",
             advice: "ask the partner for write permission in \(setting)", isNeeded: isPull)
         return await list.attempt(wording) {
-            // One that an earlier check has left will do; whether it can be used the next request shows.
-            try? await client.mkdir(path(ours))
-            do {
-                try await client.mkdir(path(scratch))
-            } catch {
-                // It was made for nothing then; one that is not empty, or was never made, stays as it is.
-                try? await client.rmdir(path(ours))
-                throw error
-            }
-            return (true, "\(scratch)")
+            // In a task of its own: cut off in between, nobody would know what was made.
+            try await Task { try await make(scratch, client) }.value
+            return (true, "\(scratch.path)")
         } ?? false
+    }
+
+    /// Where things are tried.
+    private final class Scratch: Sendable {
+        let path: RemotePath
+        /// The directory that it stands in.
+        let ours: RemotePath
+        /// Whether that was not there before.
+        private let hasMadeOurs = Mutex(false)
+
+        init(_ path: RemotePath, in ours: RemotePath) {
+            self.path = path
+            self.ours = ours
+        }
+
+        var isAlone: Bool { hasMadeOurs.withLock { $0 } }
+
+        func madeOurs() { hasMadeOurs.withLock { $0 = true } }
+    }
+
+    private func make(_ scratch: Scratch, _ client: SFTPClient) async throws(SFTPError) {
+        do throws(SFTPError) {
+            try await client.mkdir(path(scratch.ours))
+            scratch.madeOurs()
+        } catch {
+            // One that is there will do; whether it can be used the next request shows.
+            guard case .status = error.reason else { throw error }
+        }
+        do throws(SFTPError) {
+            try await client.mkdir(path(scratch.path))
+        } catch {
+            await removeOurs(of: scratch, client)
+            throw error
+        }
+    }
+
+    /// Removes the directory around the scratch directory, if this check has made it. Another check may be at work in it.
+    private func removeOurs(of scratch: Scratch, _ client: SFTPClient) async {
+        if scratch.isAlone { try? await client.rmdir(path(scratch.ours)) }
     }
 
     private func writes(_ file: RemotePath, _ client: SFTPClient, _ list: inout CheckList) async -> Bool {
@@ -146,7 +192,8 @@ struct DirectoryCheck {
                 : "files cannot be written under a temporary name: nothing is pushed without SFTP_ALLOW_IN_PLACE=true",
             advice: isPull
                 ? "ask the partner for the right to rename in \(setting)"
-                : "ask the partner for the right to rename, or set SFTP_ALLOW_IN_PLACE=true and accept half files")
+                : "ask the partner for the right to rename, or set SFTP_ALLOW_IN_PLACE=true and accept half files",
+            isNeeded: isPull || !allowsInPlace)
         guard
             await list.attempt(rename, { (try await client.rename(path(first), to: path(second)), "to a new name") })
                 != nil
@@ -169,23 +216,25 @@ struct DirectoryCheck {
     }
 
     private func removes(
-        _ files: [RemotePath], _ scratch: RemotePath, _ ours: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+        _ files: [RemotePath], _ scratch: Scratch?, _ client: SFTPClient, _ list: inout CheckList
     ) async {
+        let place = scratch?.path ?? directory
         let wording = CheckList.Wording(
             name: "remove",
             meaning: isPull
-                ? "nothing can be removed from .done: SFTP_FILE_RETENTION_DAYS has no effect, and \(scratch) is left"
-                : "temporary files of failed pushes stay, and \(scratch) is left",
-            advice: "remove \(scratch), and ask the partner for the right to remove files", isNeeded: false)
+                ? "nothing can be removed from .done: SFTP_FILE_RETENTION_DAYS has no effect, and \(place) is left"
+                : "temporary files of failed pushes stay, and so does what this check has written in \(place)",
+            advice: "remove \(scratch == nil ? files[0] : place), and ask the partner for the right to remove files",
+            isNeeded: false)
         await list.attempt(wording) {
             // Also when the check is cut off.
-            try await Task { try await cleanUp(files, scratch, ours, client) }.value
+            try await Task { try await cleanUp(files, scratch, client) }.value
             return ((), "nothing is left behind")
         }
     }
 
     private func cleanUp(
-        _ files: [RemotePath], _ scratch: RemotePath, _ ours: RemotePath, _ client: SFTPClient
+        _ files: [RemotePath], _ scratch: Scratch?, _ client: SFTPClient
     ) async throws(SFTPError) {
         var refusal: SFTPError?
         for file in files {
@@ -196,13 +245,16 @@ struct DirectoryCheck {
                 if error.reason != .status(.noSuchFile) { refusal = error }
             }
         }
+        guard let scratch else {
+            if let refusal { throw refusal }
+            return
+        }
         do throws(SFTPError) {
-            try await client.rmdir(path(scratch))
+            try await client.rmdir(path(scratch.path))
         } catch {
             throw refusal ?? error
         }
-        // Another check may be at work in it, and it may have been there before.
-        try? await client.rmdir(path(ours))
+        await removeOurs(of: scratch, client)
     }
 
     private func path(_ path: RemotePath) -> [UInt8] { path.bytes.isEmpty ? [UInt8(ascii: ".")] : path.bytes }

@@ -1,5 +1,6 @@
 import AWS
 import SFTP
+import Transfers
 
 extension PullWork {
     /// Finds out whether `pull` can work, and what it would work with. What it tries it cleans up.
@@ -9,12 +10,17 @@ extension PullWork {
             let aws = AWSCheck(services: services, run: run)
             if await aws.credentials(&list) {
                 if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
-                await aws.checkTarget(settings.bucket.text, prefix: settings.keyPrefix, &list)
+                await aws.checkTarget(
+                    settings.bucket.text, prefix: settings.keyPrefix, needsLooks: settings.afterPull == .keep,
+                    &list)
             } else {
                 list.skip("S3", because: "there are no credentials")
             }
             report.server = await ServerCheck(
-                function: .pull, connector: connector, directory: settings.sourceDirectory, run: run
+                connector: connector,
+                work: DirectoryCheck(
+                    function: .pull, directory: settings.sourceDirectory,
+                    changesNothing: settings.afterPull == .keep), run: run
             ).run(&list)
             report.steps = list.steps
             return report

@@ -6,6 +6,9 @@ extension PushWork {
     /// - Parameter objects: are looked at too.
     package func checkPush(_ run: FunctionRun, objects: [ObjectAddress] = []) async throws -> CheckReport {
         try await checkFlow(.push, run) { aws, list in
+            list.skip(
+                "mark what was sent",
+                because: "only a push does that; it needs s3:GetObject and s3:PutObject on the objects")
             for object in objects { await aws.checkSource(object, &list) }
             if let queue = settings.retryQueue {
                 await aws.checkQueueAddress(queue, &list)
@@ -30,7 +33,10 @@ extension PushWork {
                 list.skip("S3 and SQS", because: "there are no credentials")
             }
             report.server = await ServerCheck(
-                function: function, connector: connector, directory: settings.targetDirectory, run: run
+                connector: connector,
+                work: DirectoryCheck(
+                    function: function, directory: settings.targetDirectory, allowsInPlace: settings.allowInPlace),
+                run: run
             ).run(&list)
             report.steps = list.steps
             return report

@@ -4,10 +4,9 @@ import Transfers
 
 /// Connects as the function does, and tries in a directory of its own what the function needs there.
 struct ServerCheck {
-    let function: LambdaFunction
     let connector: ServerConnector
-    /// SFTP_SOURCE_DIR or SFTP_TARGET_DIR.
-    let directory: RemotePath
+    /// What is tried once it is connected.
+    let work: DirectoryCheck
     let run: FunctionRun
 
     /// Does it all, and closes the connection.
@@ -28,13 +27,12 @@ struct ServerCheck {
         let isHostKeySet =
             (try? await connector.expectsHostKey(deadlineUptimeSeconds: run.window.deadlineUptimeSeconds)) ?? false
         noteSteps(of: observation, result, isHostKeySet, &list)
-        let scratch = DirectoryCheck(function: function, directory: directory)
         guard case .success(let client) = result else {
-            list.skip(scratch.title, because: "there is no connection")
+            list.skip(work.title, because: "there is no connection")
             return facts(observation.info)
         }
         var facts = facts(observation.info)
-        await scratch.run(client, &list)
+        await work.run(client, &list)
         facts?.extensions = (client.server?.extensions.keys.map(\.rawValue) ?? []).sorted()
         let handles = client.knownLimits.openHandles
         facts?.maximumOpenHandles = handles == 0 ? nil : handles
@@ -68,12 +66,14 @@ struct ServerCheck {
             let failed = (error as? SFTPError)?.step
             let last = steps.last?.step == failed ? steps.popLast() : nil
             noteWorking(steps, info, isHostKeySet, &list)
-            let cause: FunctionFailure.Cause = (error as? SFTPError).map { FunctionFailure($0).cause } ?? .settings
+            let failure = error as? FunctionFailure ?? (error as? SFTPError).map(FunctionFailure.init)
             list.note(
                 CheckList.Wording(
                     name: failed.map(Self.name) ?? "log-in data", meaning: "nothing can be transferred",
-                    advice: failed.map(Self.advice) ?? "", cause: cause),
-                seen: (error as? SFTPError)?.message ?? "\(error)", milliseconds: last.map { $0.seconds * 1000 })
+                    advice: (error as? SFTPError).map { Self.advice($0) } ?? "",
+                    cause: failure?.cause ?? .settings),
+                seen: (error as? SFTPError)?.message ?? failure?.errorMessage ?? "\(error)",
+                milliseconds: last.map { $0.seconds * 1000 })
         } else {
             noteWorking(steps, info, isHostKeySet, &list)
         }
@@ -89,7 +89,7 @@ struct ServerCheck {
                     CheckList.Wording(
                         name: Self.name(.hostKey), meaning: "anybody could stand in the server's place",
                         advice:
-                            "make sure with the partner that this is his key, and set SFTP_HOST_KEY=\(info.hostKey)",
+                            "make sure with the partner that this is his key, and set SFTP_HOST_KEY='\(info.hostKey)'",
                         isNeeded: false), seen: "any key is taken: SFTP_HOST_KEY is not set", milliseconds: milliseconds
                 )
             } else {
@@ -113,22 +113,29 @@ struct ServerCheck {
         case .resolve: "look up the name"
         case .connect: "connect"
         case .handshake: "agree on algorithms"
-        case .hostKey: "host key"
+        case .hostKey: ServerFacts.hostKeyStep
         case .authentication: "log in"
         case .sftpStart, .operation: "start SFTP"
         }
     }
 
-    private static func advice(_ step: SFTPError.Step) -> String {
-        switch step {
+    private static func advice(_ error: SFTPError) -> String {
+        if error.reason == .invalidConfiguration { return "correct the setting that is named here" }
+        return switch error.step {
         case .resolve: "check SFTP_HOST; in a VPC, that its DNS resolves names of the internet"
         case .connect:
             "check SFTP_HOST and SFTP_PORT, that the partner admits your address, and in a VPC the security group, the "
                 + "route and the NAT gateway"
-        case .handshake: "see SFTP_LEGACY_ALGORITHMS if the server is an old one"
-        case .hostKey: "ask the partner whether the key was changed before you set another one"
+        case .handshake:
+            error.reason == .connectionLost
+                ? "try again: the server, or something in front of it, takes no connection of yours now"
+                : "see SFTP_LEGACY_ALGORITHMS if the server is an old one"
+        case .hostKey:
+            "ask the partner, by another way than this connection, whether the key was changed: only then set the one that "
+                + "is shown now"
         case .authentication:
-            "check SFTP_USER, and give the partner the public half of the key: ssh-keygen -y -f KEY shows it"
+            "check SFTP_USER and the password, or give the partner the public half of the key: ssh-keygen -y -f KEY shows "
+                + "it"
         case .sftpStart, .operation: "ask the partner to allow SFTP for this account"
         }
     }
