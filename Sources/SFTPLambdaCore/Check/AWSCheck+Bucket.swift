@@ -15,7 +15,7 @@ extension AWSCheck {
             let upload = try await client.createMultipartUpload(address, deadlineUptimeSeconds: deadline)
             return (upload, "s3://\(bucket)/\(prefix): an upload is begun")
         }
-        if let upload { await giveUp(upload, client, bucket, prefix, &list) }
+        if let upload { await endTargetUpload(upload, client, bucket, prefix, &list) }
         let notes = CheckList.Wording(
             name: "list checkpoints", meaning: "a large file has to come in one run, and begins anew where it does not",
             advice: "allow s3:ListBucket on \(bucket), and s3:ListMultipartUploadParts on its objects", isNeeded: false)
@@ -42,7 +42,7 @@ extension AWSCheck {
     }
 
     /// In a task of its own, which is not cut off with the check: what was begun costs money until it is given up.
-    private func giveUp(
+    private func endTargetUpload(
         _ upload: S3Upload, _ client: S3Client, _ bucket: String, _ prefix: String, _ list: inout CheckList
     ) async {
         let wording = CheckList.Wording(
