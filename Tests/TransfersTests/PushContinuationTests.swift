@@ -268,24 +268,7 @@ import Testing
         var runs = 0
         while !world.tree.exists("/in/large"), runs < 10 {
             runs += 1
-            let task = Mutex<Task<PushSummary, Never>?>(nil)
-            let written = Mutex(0)
-            let isStarted = Gate()
-            let tap = PortTap { call in
-                await isStarted.pass()
-                guard call.operation == "remote.write", call.moment == .before else { return .proceed }
-                let number = written.withLock { written in
-                    written += 1
-                    return written
-                }
-                if number == 150 { task.withLock { $0 }?.cancel() }
-                return .proceed
-            }
-            let flow = world.retryFlow(tap: tap)
-            let running = Task { await flow.run() }
-            task.withLock { $0 = running }
-            isStarted.open()
-            let summary = await running.value
+            let summary = await retry(world, until: 150).summary
             #expect(summary.failed == 0, "\(summary)")
             #expect(files(world).keys.count == 1)
             guard !world.tree.exists("/in/large") else { break }

@@ -1,5 +1,4 @@
 import SFTP
-import Synchronization
 import Transfers
 
 /// Tries in a scratch directory what a function does on the partner's server, and leaves nothing behind.
@@ -37,15 +36,14 @@ struct DirectoryCheck {
         }
         let number = UInt64.random(in: 0 ... .max)
         let ours = directory.appending(.ours)
-        let scratch = Scratch(ours.appending(Self.name("check-" + String(number, radix: 16))), in: ours)
-        let isMade = await makes(scratch, client, &list)
-        guard isMade || !isPull else {
+        let scratch = await makes(
+            ours.appending(Self.name("check-" + String(number, radix: 16))), in: ours, client, &list)
+        guard scratch != nil || !isPull else {
             return list.skip("write, rename and remove", because: "there is no directory of our own to try it in")
         }
         func place(_ name: String, _ bits: UInt64) -> RemotePath {
-            isMade
-                ? scratch.path.appending(Self.name(name))
-                : directory.appending(TemporaryName.name(for: Self.name(name), randomBits: bits))
+            scratch?.path.appending(Self.name(name))
+                ?? directory.appending(TemporaryName.name(for: Self.name(name), randomBits: bits))
         }
         let (first, second) = (place("first", number), place("second", ~number))
         if await writes(first, client, &list) {
@@ -54,7 +52,7 @@ struct DirectoryCheck {
         } else {
             list.skip("set a time, rename", because: "no file can be written")
         }
-        await removes([first, second], isMade ? scratch : nil, client, &list)
+        await removes([first, second], scratch, client, &list)
     }
 
     private static func name(_ text: String) -> RemoteName {
@@ -85,8 +83,8 @@ struct DirectoryCheck {
     }
 
     private func makes(
-        _ scratch: Scratch, _ client: SFTPClient, _ list: inout CheckList
-    ) async -> Bool {
+        _ path: RemotePath, in ours: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+    ) async -> Scratch? {
         let wording = CheckList.Wording(
             name: "make a directory",
             meaning: isPull
@@ -95,33 +93,24 @@ struct DirectoryCheck {
             advice: "ask the partner for write permission in \(setting)", isNeeded: isPull)
         return await list.attempt(wording) {
             // In a task of its own: cut off in between, nobody would know what was made.
-            try await Task { try await make(scratch, client) }.value
-            return (true, "\(scratch.path)")
-        } ?? false
+            (try await Task { try await make(path, in: ours, client) }.value, "\(path)")
+        }
     }
 
     /// Where things are tried.
-    private final class Scratch: Sendable {
+    private struct Scratch: Sendable {
         let path: RemotePath
-        /// The directory that it stands in.
-        let ours: RemotePath
-        /// Whether that was not there before.
-        private let hasMadeOurs = Mutex(false)
-
-        init(_ path: RemotePath, in ours: RemotePath) {
-            self.path = path
-            self.ours = ours
-        }
-
-        var isAlone: Bool { hasMadeOurs.withLock { $0 } }
-
-        func madeOurs() { hasMadeOurs.withLock { $0 = true } }
+        /// The directory that it stands in, if that was not there before.
+        var madeAround: RemotePath?
     }
 
-    private func make(_ scratch: Scratch, _ client: SFTPClient) async throws(SFTPError) {
+    private func make(
+        _ place: RemotePath, in ours: RemotePath, _ client: SFTPClient
+    ) async throws(SFTPError) -> Scratch {
+        var scratch = Scratch(path: place)
         do throws(SFTPError) {
-            try await client.mkdir(path(scratch.ours))
-            scratch.madeOurs()
+            try await client.mkdir(path(ours))
+            scratch.madeAround = ours
         } catch {
             // One that is there will do; whether it can be used the next request shows.
             guard case .status = error.reason else { throw error }
@@ -129,14 +118,15 @@ struct DirectoryCheck {
         do throws(SFTPError) {
             try await client.mkdir(path(scratch.path))
         } catch {
-            await removeOurs(of: scratch, client)
+            await removeDirectory(around: scratch, client)
             throw error
         }
+        return scratch
     }
 
     /// Removes the directory around the scratch directory, if this check has made it. Another check may be at work in it.
-    private func removeOurs(of scratch: Scratch, _ client: SFTPClient) async {
-        if scratch.isAlone { try? await client.rmdir(path(scratch.ours)) }
+    private func removeDirectory(around scratch: Scratch, _ client: SFTPClient) async {
+        if let ours = scratch.madeAround { try? await client.rmdir(path(ours)) }
     }
 
     private func writes(_ file: RemotePath, _ client: SFTPClient, _ list: inout CheckList) async -> Bool {
@@ -254,7 +244,7 @@ struct DirectoryCheck {
         } catch {
             throw refusal ?? error
         }
-        await removeOurs(of: scratch, client)
+        await removeDirectory(around: scratch, client)
     }
 
     private func path(_ path: RemotePath) -> [UInt8] { path.bytes.isEmpty ? [UInt8(ascii: ".")] : path.bytes }

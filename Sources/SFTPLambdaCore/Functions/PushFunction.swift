@@ -21,9 +21,7 @@ struct PushFunction: LambdaHandler {
             client: SQSClient(services.aws),
             reference: try PushSettings.retryQueue(environment: services.environment, for: .push))
         do throws(SettingsError) {
-            let settings = try PushSettings(environment: services.environment, for: .push)
-            for warning in settings.warnings { logger.warning("\(warning)") }
-            work = .success(PushWork(settings: settings, services: services))
+            work = .success(try PushWork(.push, services: services, logger: logger))
         } catch {
             logger.critical(
                 "nothing can be pushed: every event goes to the retry queue until the settings are right",

@@ -12,9 +12,7 @@ struct PushRetryFunction: LambdaHandler {
     /// - Throws: `SettingsError` with every fault of the settings.
     init(services: FunctionServices, logger: Logger) throws {
         self.services = services
-        let settings = try PushSettings(environment: services.environment, for: .pushRetry)
-        for warning in settings.warnings { logger.warning("\(warning)") }
-        work = PushWork(settings: settings, services: services)
+        work = try PushWork(.pushRetry, services: services, logger: logger)
     }
 
     func handle(_ event: [UInt8], context: InvocationContext) async throws -> [UInt8] {

@@ -18,14 +18,9 @@ package struct PushWork: Sendable {
     package init(
         _ function: LambdaFunction, services: FunctionServices, logger: Logger
     ) throws(SettingsError) {
-        let settings = try PushSettings(
+        settings = try PushSettings(
             environment: services.environment, for: function, needsQueue: function == .pushRetry)
         for warning in settings.warnings { logger.warning("\(warning)") }
-        self.init(settings: settings, services: services)
-    }
-
-    init(settings: PushSettings, services: FunctionServices) {
-        self.settings = settings
         self.services = services
         connector = ServerConnector(
             settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))

@@ -103,7 +103,7 @@ struct FileTransfer: Sendable {
     }
 
     /// Runs an operation on the server; what it throws is a fault of that side.
-    func remote<Value>(_ operation: () async throws(RemoteFailure) -> Value) async throws(Fault) -> Value {
+    static func remote<Value>(_ operation: () async throws(RemoteFailure) -> Value) async throws(Fault) -> Value {
         do {
             return try await operation()
         } catch {
@@ -242,7 +242,7 @@ struct FileTransfer: Sendable {
     private func copyWhole(
         _ reader: any RemoteFileReader, _ source: Source, sizeBytes: Int
     ) async throws(Fault) -> (StoredObject, FileVersion) {
-        let content = try await remote { () throws(RemoteFailure) in
+        let content = try await Self.remote { () throws(RemoteFailure) in
             try await reader.read(from: 0, countBytes: sizeBytes, verifyingEnd: true)
         }
         let version = try await version(of: reader, source)
@@ -267,7 +267,7 @@ struct FileTransfer: Sendable {
     /// younger one that the listing does not have was given to it since then, perhaps by another pull, which has moved
     /// it to `.done` meanwhile; what stands at its place by now may have that same second. The next run takes it.
     func version(of reader: any RemoteFileReader, _ source: Source) async throws(Fault) -> FileVersion {
-        let version = try await remote { () throws(RemoteFailure) in try await reader.version() }
+        let version = try await Self.remote { () throws(RemoteFailure) in try await reader.version() }
         guard source.isAtItsPlace else { return version }
         if let exception = plan.selection.ageException(of: version, now: clock.now) { throw .skipped(exception) }
         if let ready = source.ready, let modified = version.modified, ready.modified ?? modified != modified {

@@ -41,6 +41,7 @@ extension FileTransfer {
     func remark(_ candidate: Candidate, of version: FileVersion, to time: UnixTime) async {
         guard let name = plan.selection.readyMarker?.name(for: candidate.name) else { return }
         let path = candidate.directory.path.appending(name)
+        // What cannot be looked at keeps its time, as above.
         guard let seen = try? await files.attributes(of: path), seen.kind != .directory,
             ReadyMarker.speaks(seen.version, of: version)
         else { return }

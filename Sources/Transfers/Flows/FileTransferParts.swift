@@ -38,7 +38,7 @@ extension FileTransfer {
             try await sendParts(reader, count: count, sizeBytes: sizeBytes, to: upload, run)
             guard mayFinish(upload, run) else { throw Fault.noTime }
             // Only now, behind the last read, can the look at size and time speak for all of them.
-            _ = try await remote { () throws(RemoteFailure) in
+            _ = try await Self.remote { () throws(RemoteFailure) in
                 try await reader.read(from: sizeBytes, countBytes: 0, verifyingEnd: true)
             }
             async let made = made(source.directory)

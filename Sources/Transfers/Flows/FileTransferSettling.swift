@@ -77,7 +77,7 @@ extension FileTransfer {
     private func movedByAnother(
         to target: RemotePath, startedAt start: Double
     ) async throws(Fault) -> RemoteAttributes? {
-        let seen = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
+        let seen = try await Self.remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
         if let modified = seen?.version.modified, modified < earliestMove(sinceUptimeSeconds: start) { return nil }
         return seen
     }
@@ -181,7 +181,9 @@ extension FileTransfer {
         do throws(Fault) {
             for _ in 0..<Self.maximumRereads {
                 await setTime(of: target, to: clock.now + Self.markedSeconds)
-                let attributes = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
+                let attributes = try await Self.remote { () throws(RemoteFailure) in
+                    try await files.attributes(of: target)
+                }
                 guard let version = attributes?.version else {
                     return ledger.left(target, because: .gone)
                 }
@@ -190,7 +192,7 @@ extension FileTransfer {
                     partnersTime: partnersTime, isAtItsPlace: false)
                 guard let stored = try await copyFromDone(source) else { continue }
                 await setTimeAtPlace(of: candidate, to: clock.now + 1)
-                let again = try await remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
+                let again = try await Self.remote { () throws(RemoteFailure) in try await files.attributes(of: target) }
                 if again?.version == version {
                     // Its retention counts from now. Should another pull have replaced it since the look, that one's
                     // file gets the time of its own transfer once more; should this run die here, the mark keeps the

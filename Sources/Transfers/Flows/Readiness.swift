@@ -70,10 +70,9 @@ struct Readiness: Sendable {
 
     /// Why no file can ever be looked at twice in a run of this length; nil when it can.
     static func obstacle(of plan: PullPlan, now: Double) -> String? {
-        guard let deadline = plan.deadlineUptimeSeconds, now + Double(plan.steadySeconds) >= deadline else {
-            return nil
-        }
-        guard plan.steadySeconds > 0 else { return nil }
+        guard plan.steadySeconds > 0, let deadline = plan.deadlineUptimeSeconds,
+            now + Double(plan.steadySeconds) >= deadline
+        else { return nil }
         return
             "SFTP_STEADY_SECONDS is \(plan.steadySeconds), and this run has \(Int(max(0, deadline - now))) s in all: no file "
             + "could be looked at twice. Give the function a longer timeout, or SFTP_STEADY_SECONDS a smaller value"
@@ -113,10 +112,6 @@ struct Readiness: Sendable {
     }
 
     private func attributes(of path: RemotePath) async throws(FileTransfer.Fault) -> RemoteAttributes? {
-        do {
-            return try await files.attributes(of: path)
-        } catch {
-            throw .remote(error)
-        }
+        try await FileTransfer.remote { () throws(RemoteFailure) in try await files.attributes(of: path) }
     }
 }
