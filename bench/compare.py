@@ -71,13 +71,13 @@ def reachable(cases):
 
 
 def take_turns(rows, count, shrink, keep):
-    """Each peer in its turn, `count` times. `keep` gets what there is after each row. Returns the runs and failures."""
+    """Each peer in its turn, `count` times or a multiple of that (`Case.turns`). `keep` gets what there is after each row. Returns the runs and failures."""
     runs, failures = [], []
-    left = sum(len(case.peers) for case, _ in rows) * count
+    left = sum(len(case.peers) * case.turns for case, _ in rows) * count
     start = time.monotonic()
     for case, round_trip in rows:
         say(f"\n{case.title} at {round_trip} ms")
-        for turn in range(count):
+        for turn in range(count * case.turns):
             # Each turn begins with another peer, so that none always has the same one before it.
             shift = turn % len(case.peers)
             for peer in case.peers[shift:] + case.peers[:shift]:
