@@ -61,7 +61,7 @@ import Testing
         ("SFTP_DONE_DIR", ["a/b", "/done", ".", "..", ".sftp-lambda", "a\nb"]),
         ("SFTP_STEADY_SECONDS", ["-1", "301"]),
         ("SFTP_READY_MARKER", [".done", "*", "*.*", "a/*.ok"]),
-        ("SFTP_MAX_FILES_IN_FLIGHT", ["0", "385"]),
+        ("SFTP_MAX_FILES_IN_FLIGHT", ["0", "769"]),
         ("SFTP_SSH_READY_TIMEOUT_SECONDS", ["0", "901", "1e2"]),
         ("SFTP_LEGACY_ALGORITHMS", [",", "all", "*", "arcfour", "aes128-cbc;3des-cbc", "hmac-sha1, des"]),
         ("SFTP_SOURCE_DIR", ["~", "~/in", "a\nb"]),

@@ -67,7 +67,7 @@ enum Example {
         #expect(settings.minimumFileAgeSeconds == 0)
         #expect(settings.steadySeconds == 0)
         #expect(settings.readyMarker == nil)
-        #expect(settings.maximumFilesInFlight == 384)
+        #expect(settings.maximumFilesInFlight == 768)
         #expect(settings.include == [])
         #expect(settings.exclude == [])
         #expect(settings.warnings == [])

@@ -187,12 +187,12 @@ extension Settings {
         parse: SettingParsers.globs)
 
     static let maximumFilesInFlight = Setting.optional(
-        "SFTP_MAX_FILES_IN_FLIGHT", pull, fallback: 384, fallbackText: "384",
-        expected: "a whole number from 1 to 384", example: "8",
+        "SFTP_MAX_FILES_IN_FLIGHT", pull, fallback: 768, fallbackText: "768",
+        expected: "a whole number from 1 to 768", example: "8",
         summary:
             "How many files may be in flight at once, all over one connection. Fewer spare a weak server; far away, "
             + "they take longer.",
-        parse: SettingParsers.wholeNumber(1...384))
+        parse: SettingParsers.wholeNumber(1...768))
 }
 
 // S3 to server.
