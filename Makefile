@@ -74,6 +74,10 @@ package: libraries ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
 demo: package deps ## Show pull, push and pushRetry at work, from their zips, between a local SFTP server and a local AWS
 	@.deps/venv/bin/python3 local/demo.py
 
+.PHONY: diagrams
+diagrams: ## Draw the pictures of diagrams/ whose sources have changed (needs graphviz, mscgen and fonts-dejavu-core)
+	@scripts/diagrams
+
 .PHONY: clean
 clean: ## Remove what was built, but the libraries of .deps
 	rm -rf .build dist

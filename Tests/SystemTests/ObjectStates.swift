@@ -149,6 +149,11 @@ struct ObjectState: Hashable, Sendable {
 
     private static let conclusion = """
 
+        The same as a picture, with two states to a box where they differ only in what the partner has of earlier versions.
+        What leads back to the same box is left out.
+
+        ![the states, and what leads from one to another](../diagrams/states.png)
+
         What to read from it:
 
         - *synced* stands only beside *current* on the server: a mark is true.
