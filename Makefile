@@ -42,6 +42,7 @@ bench-deps: deps
 .PHONY: bench
 bench: package bench-deps ## Compare with rclone, paramiko, asyncssh and sftp: bench/results.* (needs root; about an hour)
 	@.deps/bench-venv/bin/python3 -B bench/compare.py
+	@scripts/figures
 
 .PHONY: bench-quick
 bench-quick: package bench-deps ## Check the ratios to the same peers, with wide limits (about a minute)
@@ -69,6 +70,10 @@ fuzz: libraries ## Run libFuzzer on what reads bytes of others, SECONDS=60 for e
 .PHONY: package
 package: libraries ## Make dist/pull.zip, dist/push.zip and dist/pushRetry.zip
 	@scripts/package
+
+.PHONY: tools
+tools: package ## Put the programs themselves into dist/bin, for use on this machine's command line
+	@install -D --target-directory dist/bin $(addprefix .build/package/stripped/,pull push pushRetry)
 
 .PHONY: demo
 demo: package deps ## Show pull, push and pushRetry at work, from their zips, between a local SFTP server and a local AWS

@@ -9,7 +9,7 @@ import Testing
 @Suite struct SummaryTests {
     private func text(_ value: some JSONWritable) -> String { String(decoding: value.jsonBytes, as: UTF8.self) }
 
-    /// README.md shows such an answer.
+    /// docs/how-it-works.md shows such an answer.
     @Test func pullAnswersInTheOrderOfTheNames() {
         var summary = PullSummary()
         summary.transferred = 8
