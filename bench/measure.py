@@ -53,7 +53,8 @@ def one_process(peer, task, stage, runs, usage, events):
         return task.seconds(performed, run.start_seconds())
 
 
-def main():
+def arguments(words=None):
+    """What is asked for on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("task", choices=TASKS)
@@ -61,7 +62,11 @@ def main():
     parser.add_argument("--bytes", type=int, default=10 * 1024)
     parser.add_argument("--directories", type=int, default=1)
     parser.add_argument("--rtt-ms", type=float, default=0)
-    options = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    options = arguments()
     if options.rtt_ms and "LINK_FAR_PID" not in os.environ:
         sys.exit(subprocess.run([*link_command(options.rtt_ms), sys.executable, *sys.argv]).returncode)
     described = {

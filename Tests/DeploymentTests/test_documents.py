@@ -14,6 +14,7 @@ import code_facts
 import yaml
 from botocore import xform_name
 from flows import STACKS, functions
+from pages import PAGES, blocks, text_of
 from serverless_file import FLOWS, ROOT, Service, Stack, load
 
 DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -44,11 +45,11 @@ class DocumentTests(unittest.TestCase):
         self.assertEqual(service.used, set(expected), "a parameter that nothing uses, or one without a default")
 
     def test_every_deploy_command_asks_for_the_runtime_that_aws_still_takes(self):
-        for name in ("README.md", "docs/deploy.md", "docs/operate.md"):
-            commands = re.findall(r"serverless deploy(?:.*\\\n)*.*", (ROOT / name).read_text())
+        for name in PAGES:
+            commands = re.findall(r"serverless deploy(?:.*\\\n)*.*", text_of(name))
             for command in commands:
                 self.assertIn('--param="runtime=provided.al2023"', command, name)
-            if name != "docs/operate.md":
+            if name in ("README.md", "docs/deploy.md"):
                 self.assertTrue(commands, name)
 
     def test_log_lines_and_error_types_that_operators_look_for_are_written(self):
@@ -106,6 +107,9 @@ class DocumentTests(unittest.TestCase):
                 self.assertIn("region", options)
                 seen += 1
                 options -= OF_THE_CLI
+                if "cli-input-json" in options:
+                    self.assert_input_fits(clients, *command)
+                    continue
                 if (service, operation) in MADE_BY_THE_CLI:
                     self.assertLessEqual(options, MADE_BY_THE_CLI[service, operation])
                     continue
@@ -117,6 +121,16 @@ class DocumentTests(unittest.TestCase):
                 self.assertLessEqual(options, set(members))
                 self.assertLessEqual(set(shape.required_members), {members[option] for option in options})
         self.assertGreater(seen, 15)
+
+    def assert_input_fits(self, clients, service, operation, *rest):
+        """What a command reads from a file has what the operation requires, and nothing that it does not know."""
+        name = rest[rest.index("--cli-input-json") + 1].removeprefix("file://")
+        model = clients.get_service_model(service)
+        (name_in_model,) = [known for known in model.operation_names if xform_name(known, "-") == operation]
+        shape = model.operation_model(name_in_model).input_shape
+        given = set(json.loads((ROOT / name).read_text()))
+        self.assertLessEqual(given, set(shape.members))
+        self.assertLessEqual(set(shape.required_members), given)
 
     def test_names_in_the_commands_are_those_of_the_flow(self):
         """Or else a reader copies a command that finds nothing."""
@@ -159,9 +173,11 @@ def named(resource):
 
 def aws_commands():
     """The commands of the AWS CLI in the blocks of shell of the pages, each as its words, without `aws`."""
-    for name in ("README.md", "docs/deploy.md", "docs/operate.md"):
-        for block in re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / name).read_text(), re.S | re.M):
-            for line in block.replace("\\\n", " ").splitlines():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language != "sh":
+                continue
+            for line in block.text.replace("\\\n", " ").splitlines():
                 lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
                 lexer.whitespace_split = True
                 words = list(lexer)
