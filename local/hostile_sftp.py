@@ -614,11 +614,11 @@ class DripVersion(Server):
         self.drip(self.packet(VERSION, uint32(3) + (text(b"x@x") + text(b"")) * 20))
 
 
-@scenario("drip-listing", "the listing comes byte by byte, 10 a second")
+@scenario("drip-listing", "the listing comes byte by byte, one a second")
 class DripListing(Server):
     def raw(self, data):
         if len(data) > 4 and data[4] == NAME:
-            return self.drip(data)
+            return self.drip(data, seconds=1)
         super().raw(data)
 
 
