@@ -94,7 +94,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "CommandLineToolTests",
-            dependencies: ["CommandLineTool", "SFTPLambdaCore", "Transfers", "AWS", "TestKit"], swiftSettings: strict),
+            dependencies: ["CommandLineTool", "SFTPLambdaCore", "Transfers", "AWS", "JSON", "TestKit"],
+            swiftSettings: strict),
         // What reads bytes of others, with what must be true of it whatever the bytes are. It shares a file with TestKit.
         .target(
             name: "FuzzTargets",

@@ -46,7 +46,8 @@ import Transfers
             #expect(try Command(arguments, of: .push).source == .event(file: "a file"))
         }
         #expect(try Command(["--event", "-"], of: .push).source == .event(file: "-"))
-        #expect(try Command(["--event", "--json"], of: .push).source == .event(file: "--json"))
+        #expect(try Command(["--event=--json"], of: .push).source == .event(file: "--json"))
+        #expect(try Command(["--event", "./--json"], of: .push).source == .event(file: "./--json"))
     }
 
     @Test(arguments: [
@@ -61,6 +62,8 @@ import Transfers
         (.push, [], "nothing to push is named"),
         (.push, ["--event"], "--event needs a FILE"),
         (.push, ["--event="], "--event needs a FILE"),
+        (.push, ["--event", "--json"], "--event needs a FILE, and '--json' looks like an option"),
+        (.push, ["--event", "--", "f"], "--event needs a FILE, and '--' looks like an option"),
         (.push, ["--event", "a", "--event", "b"], "--event is given twice"),
         (.push, ["--event", "a", "s3://b/k"], "--event and objects exclude each other"),
         (.push, ["https://b/k"], "'https://b/k' names no object. Expected: s3://BUCKET/KEY"),
@@ -93,6 +96,17 @@ import Transfers
         #expect(lines.contains("  SFTP_HOST") && lines.contains("      Default: 22"))
         #expect(lines.contains("  SFTP_SOURCE_DIR") == (function == .pull))
         #expect(lines.contains { $0.contains("AWS_REGION") })
+    }
+
+    /// On a command line push does without what the Lambda function must have.
+    @Test func helpSaysWhetherTheRetryQueueIsNeeded() throws {
+        func requirement(of function: LambdaFunction) throws -> String {
+            let lines = HelpText.text(of: function).split(separator: "\n").map(String.init)
+            let start = try #require(lines.firstIndex(of: "  SFTP_RETRY_QUEUE_NAME"))
+            return try #require(lines[start...].first { $0.hasPrefix("      Default: ") })
+        }
+        #expect(try requirement(of: .push).hasPrefix("      Default: none: what fails is told"))
+        #expect(try requirement(of: .pushRetry) == "      Default: required")
     }
 
     @Test func optionsHaveNamesAndLettersOfTheirOwn() {

@@ -1,10 +1,11 @@
 import AWS
+import JSON
 import SFTPLambdaCore
 import TestKit
 import Testing
-import Transfers
 
 @testable import CommandLineTool
+@testable import Transfers
 
 @Suite struct ResultTests {
     @Test func aRunOfPullIsToldInAFewLines() {
@@ -17,9 +18,9 @@ import Transfers
         summary.isListingComplete = false
         summary.purged = 2
         #expect(
-            ResultText.lines(summary) == [
+            ResultText.lines(summary, doneName: ".taken") == [
                 "8 files transferred, 21,272,588 bytes, in 0.7 s",
-                "left on the server: 13 (12 symbolicLink, 1 young)", "removed from .done: 2",
+                "left on the server: 13 (12 symbolicLink, 1 young)", "removed from .taken: 2",
                 "remaining for the next run: 1,234", "not the whole tree was listed",
             ])
     }
@@ -30,7 +31,7 @@ import Transfers
         summary.failures = [
             TransferFailure(path: RemotePath("a\u{1B}[31m"), reason: "the server said \u{1B}]0;x\u{7} \u{202E}no")
         ]
-        let lines = ResultText.lines(summary)
+        let lines = ResultText.lines(summary, doneName: ".done")
         #expect(lines.suffix(3).first == "failed: 3")
         #expect(lines.last == "  and 2 more: see the log")
         for line in lines {
@@ -52,6 +53,33 @@ import Transfers
                 "1 file transferred, 1 byte, in 3 min 5 s", "messages received: 4", "marked, delivered before: 1",
                 "nothing to do: 2 (2 marked)", "put on the retry queue: 1",
             ])
+    }
+
+    @Test func aDryRunNamesTheDirectoryThatIsSet() {
+        var summary = PullSummary()
+        summary.purged = 1
+        #expect(PreviewText.lines(summary, doneName: ".taken").contains("1 file would be removed from .taken"))
+    }
+
+    /// An object whose key ends in a slash makes a directory, which replaces none.
+    @Test func aDryRunTellsAFolderFromAFile() throws {
+        func step(_ key: String, _ kind: RemoteAttributes.Kind?, missing: [RemotePath] = []) throws -> PreviewStep {
+            let object = ObjectAddress(bucket: "b", key: try #require(ObjectKey(key)))
+            var push = PlannedPush(action: .send, object: object, path: "in/a/x", sizeBytes: 0)
+            let version = FileVersion(sizeBytes: 7, modified: nil)
+            push.present = kind.map { RemoteAttributes(kind: $0, version: version) }
+            push.missingDirectories = missing
+            return .push(push)
+        }
+        let head = "send      s3://b/a/x/ -> in/a/x, "
+        #expect(try step("a/x/", .directory).text == head + "a directory, which is there")
+        let parents = try step("a/x/", nil, missing: ["in/a", "in/a/x"])
+        #expect(parents.text == head + "a new directory, making the directories in/a")
+        #expect(try step("a/x/", nil, missing: ["in/a/x"]).text == head + "a new directory")
+        #expect(try step("a/x/", .file).text == head + "a directory, where something else may stand already")
+        #expect(try step("a/x", .file).text.hasSuffix("(0 bytes), replacing a file of 7 bytes"))
+        #expect(try step("a/x", .directory).text.hasSuffix("replacing a directory, which no server permits"))
+        #expect(try !String(decoding: step("a/x/", .directory).jsonBytes, as: UTF8.self).contains(#""replaces":"d"#))
     }
 
     @Test(arguments: [

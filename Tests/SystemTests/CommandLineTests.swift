@@ -51,6 +51,36 @@ struct CommandLineTests {
         }
     }
 
+    /// Whoever asks for the end while the event is still to come must not wait for it.
+    @Test func aSignalEndsTheWaitForAnEvent() async throws {
+        let world = try CommandLineWorld()
+        try await world.run {
+            let pipe = world.folder.url.appendingPathComponent("events")
+            try #require(mkfifo(pipe.path, 0o600) == 0)
+            // Held open, so that its end does not come.
+            let writer = try FileHandle(forUpdating: pipe)
+            defer { try? writer.close() }
+            let inputs: [(String, URL?)] = [("-", pipe), (pipe.path, nil)]
+            for (name, input) in inputs {
+                let program = try world.start("push", ["--event", name], input: input)
+                try await waitUntil("the signal is listened for") { try Self.catches(SIGINT, program.processID) }
+                kill(program.processID, SIGINT)
+                let run = try await program.finish(withinSeconds: 60)
+                #expect(run.status == 130, "\(run.errors)")
+                // Ended at once, it could not say so.
+                #expect(run.errors.contains("'\(name)': it was cut off before its end had come"), "\(run.errors)")
+            }
+        }
+    }
+
+    /// Whether a process has a handler for the signal (proc(5), "SigCgt").
+    private static func catches(_ signal: Int32, _ processID: Int32) throws -> Bool {
+        let status = try String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }
+        let mask = line.flatMap { UInt64($0.split(separator: "\t").last ?? "", radix: 16) } ?? 0
+        return mask & 1 << UInt64(signal - 1) != 0
+    }
+
     @Test func whatFailsIsToldAndQueuedWhereThereIsAQueue() async throws {
         let world = try CommandLineWorld()
         try await world.put("outgoing/good", "good")
@@ -92,7 +122,9 @@ struct CommandLineTests {
             try await expect(2, "--help says how it is called", of: "pull", ["--nonsense"])
             try await expect(2, "SFTP_SOURCE_DIR is not set", of: "pull", [], ["SFTP_SOURCE_DIR": ""])
             try await expect(2, "SFTP_RETRY_QUEUE_NAME is not set", of: "pushRetry", [], ["SFTP_RETRY_QUEUE_NAME": ""])
-            try await expect(2, "AWS_REGION", of: "pull", [], ["AWS_REGION": ""])
+            try await expect(
+                2, "Expected: AWS_REGION, or a region in the profile of the AWS tools", of: "pull", [],
+                ["AWS_REGION": ""])
             try await expect(2, "SFTP_PRIVATE_KEY", of: "pull", [], ["SFTP_PRIVATE_KEY": "no key"])
             let refused = ["SFTP_PORT": "\(strange.port)"]
             let mistaken = ["SFTP_HOST_KEY": "SHA256:" + String(repeating: "A", count: 43)]
@@ -154,34 +186,4 @@ struct CommandLineTests {
             #expect(world.read("outgoing/file") == "content")
         }
     }
-}
-
-/// Takes connections on a loopback port and never says a word.
-private final class SilentListener: Sendable {
-    let port: UInt16
-    private let descriptor: Int32
-
-    init() throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        self.descriptor = descriptor
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) | listen(descriptor, 16) | getsockname(descriptor, address, &length)
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
-        guard status == 0 else { throw ToolFailure(description: "no port can be had: errno \(errno)") }
-    }
-
-    /// Whether somebody waits to be spoken to.
-    var hasConnection: Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, 0) == 1
-    }
-
-    deinit { close(descriptor) }
 }

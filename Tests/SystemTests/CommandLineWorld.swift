@@ -59,23 +59,30 @@ final class CommandLineWorld: Sendable {
         await http.shutdown()
     }
 
-    /// Starts a program.
+    /// The environment of a program.
     /// - Parameter extra: settings that win over those of the world; an empty one is left out.
+    func environment(_ extra: [String: String]) -> [String: String] {
+        settings.merging(extra) { $1 }.filter { !$0.value.isEmpty }
+    }
+
+    /// Starts a program.
+    /// - Parameters:
+    ///   - extra: see `environment`.
+    ///   - input: the file that is its standard input.
     func start(
-        _ program: String, _ arguments: [String] = [], settings extra: [String: String] = [:], input: String? = nil
+        _ program: String, _ arguments: [String] = [], settings extra: [String: String] = [:], input: URL? = nil
     ) throws -> RunningProgram {
-        let environment = settings.merging(extra) { $1 }.filter { !$0.value.isEmpty }
-        let file = folder.url.appendingPathComponent("input")
-        if let input { try Data(input.utf8).write(to: file) }
-        return try BuiltProgram.start(
-            program, arguments, environment: environment, input: input == nil ? nil : file)
+        try BuiltProgram.start(program, arguments, environment: environment(extra), input: input)
     }
 
     /// Runs a program to its end.
     func finish(
         _ program: String, _ arguments: [String] = [], settings extra: [String: String] = [:], input: String? = nil
     ) async throws -> FinishedProgram {
-        try await start(program, arguments, settings: extra, input: input).finish(withinSeconds: 60)
+        let file = folder.url.appendingPathComponent("input")
+        if let input { try Data(input.utf8).write(to: file) }
+        return try await start(program, arguments, settings: extra, input: input == nil ? nil : file)
+            .finish(withinSeconds: 60)
     }
 
     /// Has Lambda start the program, and invokes it once.

@@ -64,6 +64,9 @@ private struct CommandReader {
 
     mutating func read(_ argument: String) throws(UsageError) {
         if let option = pending {
+            guard !argument.hasPrefix("-") || argument == "-" else {
+                throw Self.missingValue(of: option, before: argument)
+            }
             pending = nil
             return try take(option, value: argument)
         }
@@ -111,6 +114,14 @@ private struct CommandReader {
         guard !value.isEmpty else { throw UsageError("\(option.name) needs a \(valueName)") }
         guard eventFile == nil else { throw UsageError("\(option.name) is given twice") }
         eventFile = value
+    }
+
+    /// What looks like an option is none of its values: a word was forgotten.
+    private static func missingValue(of option: CommandOption, before argument: String) -> UsageError {
+        let value = option.valueName ?? "value"
+        return UsageError(
+            "\(option.name) needs a \(value), and \(Printed.word(argument)) looks like an option; a file of that name is "
+                + "given as ./\(Printed.text(argument))")
     }
 
     func command() throws(UsageError) -> Command {

@@ -15,8 +15,8 @@ enum HelpText {
     static func purpose(of function: LambdaFunction) -> String {
         switch function {
         case .pull:
-            "Takes the files below SFTP_SOURCE_DIR of the partner's SFTP server into an S3 bucket, and moves what was "
-                + "taken to .done."
+            "Takes the files below SFTP_SOURCE_DIR of the partner's SFTP server into an S3 bucket. SFTP_AFTER_PULL says "
+                + "what becomes of those that were taken."
         case .push:
             "Sends objects of S3 to the partner's SFTP server, below SFTP_TARGET_DIR, and marks them as sent. Here it needs "
                 + "no SFTP_RETRY_QUEUE_NAME; with one, what fails goes there."

@@ -28,10 +28,24 @@ enum PreviewStep: Sendable {
         guard push.action == .send else {
             return "mark      \(object): it has been delivered as \(Printed.text("\(push.path)"))"
         }
-        let present = push.present.map { "replacing \(kind($0))" } ?? "a new file"
-        let directories = push.missingDirectories.map { Printed.text("\($0)") }
+        let isDirectory = isDirectory(push)
+        let present = isDirectory ? directory(push) : push.present.map { "replacing \(kind($0))" } ?? "a new file"
+        // A new directory is the last of those that are made.
+        let directories = push.missingDirectories.filter { $0 != push.path }.map { Printed.text("\($0)") }
         let made = directories.isEmpty ? "" : ", making the directories \(directories.joined(separator: ", "))"
-        return "send      \(object) -> \(Printed.text("\(push.path)")) (\(size(push.sizeBytes))), \(present)\(made)"
+        let measure = isDirectory ? "" : " (\(size(push.sizeBytes)))"
+        return "send      \(object) -> \(Printed.text("\(push.path)"))\(measure), \(present)\(made)"
+    }
+
+    /// An object whose key ends in a slash stands for a directory (rule U1).
+    private static func isDirectory(_ push: PlannedPush) -> Bool { push.object.key.text.hasSuffix("/") }
+
+    private static func directory(_ push: PlannedPush) -> String {
+        switch push.present?.kind {
+        case nil: "a new directory"
+        case .directory: "a directory, which is there"
+        case .file, .symbolicLink, .special, .unknown: "a directory, where something else may stand already"
+        }
     }
 
     private static func kind(_ present: RemoteAttributes) -> String {
@@ -93,7 +107,7 @@ extension PreviewStep: JSONWritable {
                 text.member("key", push.object.key.text)
                 text.member("makes", push.missingDirectories.map { "\($0)" })
                 text.member("path", "\(push.path)")
-                text.member("replaces", push.present?.kind.rawValue)
+                text.member("replaces", Self.isDirectory(push) ? nil : push.present?.kind.rawValue)
                 text.member("sizeBytes", push.sizeBytes)
             case .purge(let path):
                 text.member("action", "purge")

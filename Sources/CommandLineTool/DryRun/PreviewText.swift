@@ -6,11 +6,12 @@ enum PreviewText {
     private static let head = "dry run, nothing was changed: "
 
     /// What a run of pull would do.
-    static func lines(_ summary: PullSummary) -> [String] {
+    /// - Parameter doneName: the name of the directories for what was pulled.
+    static func lines(_ summary: PullSummary, doneName: String) -> [String] {
         let files = "\(Printed.count(summary.transferred, "file")) would be transferred"
         var lines = [head + "\(files), \(Printed.count(summary.bytes, "byte"))"]
         if summary.purged > 0 {
-            lines.append("\(Printed.count(summary.purged, "file")) would be removed from .done")
+            lines.append("\(Printed.count(summary.purged, "file")) would be removed from \(Printed.text(doneName))")
         }
         lines += ResultText.counts("left on the server", summary.left)
         if !summary.isListingComplete { lines.append("not the whole tree was listed") }

@@ -3,10 +3,13 @@ import Transfers
 /// The results as people read them. A script asks for JSON.
 enum ResultText {
     /// What a run of pull did.
-    static func lines(_ summary: PullSummary) -> [String] {
+    /// - Parameter doneName: the name of the directories for what was pulled.
+    static func lines(_ summary: PullSummary, doneName: String) -> [String] {
         var lines = [transferred(summary.transferred, summary.bytes, summary.durationMilliseconds)]
         lines += counts("left on the server", summary.left)
-        if summary.purged > 0 { lines.append("removed from .done: \(Printed.number(summary.purged))") }
+        if summary.purged > 0 {
+            lines.append("removed from \(Printed.text(doneName)): \(Printed.number(summary.purged))")
+        }
         if summary.remaining > 0 { lines.append("remaining for the next run: \(Printed.number(summary.remaining))") }
         if !summary.isListingComplete { lines.append("not the whole tree was listed") }
         let failures = summary.failures.map { ($0.path, $0.reason) }

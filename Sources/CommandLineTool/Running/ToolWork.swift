@@ -28,13 +28,13 @@ struct ToolWork: Sendable {
         let work = try PullWork(services: services, logger: run.logger)
         try await checkCredentials()
         let summary = try await work.pull(run, observer: TransferLog(logger: run.logger))
-        write(summary, ResultText.lines(summary))
+        write(summary, ResultText.lines(summary, doneName: "\(work.doneDirectory)"))
         return ExitStatus(summary)
     }
 
     private func push() async throws -> ExitStatus {
         let work = try PushWork(.push, services: services, logger: run.logger)
-        let event = try event()
+        let event = try await event()
         try await checkCredentials()
         let refusal = Refusal()
         let summary = try await work.push(
@@ -61,7 +61,7 @@ struct ToolWork: Sendable {
         switch function {
         case .pull: report = try await PullWork(services: services, logger: run.logger).checkPull(run)
         case .push:
-            let objects = try command.source.map { _ in try event().requests.map(\.address) } ?? []
+            let objects = command.source == nil ? [] : try await event().requests.map(\.address)
             report = try await PushWork(.push, services: services, logger: run.logger)
                 .checkPush(run, objects: objects)
         case .pushRetry:
@@ -78,13 +78,13 @@ struct ToolWork: Sendable {
         try await checkCredentials()
         let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
         let summary = try await work.previewPull(run, observer: preview) { preview.planned($0, bucket: work.bucket) }
-        write(PreviewSummary(summary: summary), PreviewText.lines(summary))
+        write(PreviewSummary(summary: summary), PreviewText.lines(summary, doneName: "\(work.doneDirectory)"))
         return ExitStatus(summary)
     }
 
     private func previewPush() async throws -> ExitStatus {
         let work = try PushWork(.push, services: services, logger: run.logger)
-        let event = try event()
+        let event = try await event()
         try await checkCredentials()
         let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
         let summary = try await work.previewPush(event, run, observer: preview) { preview.planned($0) }
@@ -104,11 +104,11 @@ struct ToolWork: Sendable {
 
     /// What push is to push.
     /// - Throws: `UsageError` when the file cannot be read, or nothing of it can be understood.
-    private func event() throws(UsageError) -> IncomingEvent {
+    private func event() async throws(UsageError) -> IncomingEvent {
         switch command.source {
         case .objects(let objects): return IncomingEvent(objects: objects)
         case .event(let file):
-            let event = IncomingEvent(try EventFile.read(file))
+            let event = IncomingEvent(try await EventFile.read(file))
             guard event.failures.isEmpty else {
                 let reasons = event.failures.prefix(Self.shownFailures).map { Printed.text($0.error.message) }
                 throw UsageError("the event in \(Printed.word(file)): \(reasons.joined(separator: "; "))")

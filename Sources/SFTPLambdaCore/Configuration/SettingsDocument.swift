@@ -31,14 +31,14 @@ public enum SettingsDocument {
             }
     }
 
-    /// The settings of one function, for `--help`.
+    /// The settings of one function, for `--help` on a command line.
     public static func help(for function: LambdaFunction) -> String {
         var lines = ["Settings of \(function.rawValue) (environment variables):"]
         for setting in Settings.declarations where setting.functions.contains(function) {
             lines += [
                 "", "  \(setting.name)", "      \(setting.summary.filter { $0 != "`" })",
                 "      Expected: \(setting.expected). Example: \(setting.name)=\(setting.example)",
-                "      Default: \(requirement(setting).filter { $0 != "`" && $0 != "*" })",
+                "      Default: \(commandLineRequirement(setting, function).filter { $0 != "`" && $0 != "*" })",
             ]
         }
         return lines.joined(separator: "\n") + "\n"
@@ -58,6 +58,13 @@ public enum SettingsDocument {
     private static func functions(_ setting: SettingDeclaration) -> String {
         if setting.functions.count == LambdaFunction.allCases.count { return "all" }
         return LambdaFunction.allCases.filter(setting.functions.contains).map(\.rawValue).joined(separator: ", ")
+    }
+
+    /// What holds on a command line. There push alone can do without the queue: the result tells what failed.
+    private static func commandLineRequirement(_ setting: SettingDeclaration, _ function: LambdaFunction) -> String {
+        let isQueue = setting.name == Settings.retryQueue.declaration.name
+        guard function == .push, isQueue else { return requirement(setting) }
+        return "none: what fails is told, and put on no queue (required of the Lambda function)"
     }
 
     private static func requirement(_ setting: SettingDeclaration) -> String {

@@ -1,5 +1,6 @@
 package import AWS
 package import HTTP
+import LambdaRuntime
 
 /// What every function needs of the world outside, made from the environment. Nothing is connected before it is used.
 package struct FunctionServices: Sendable {
@@ -14,9 +15,13 @@ package struct FunctionServices: Sendable {
         self.log = log
         http = HTTPClient(HTTPClientConfiguration(environment: environment))
         guard let region = try AWSRegion.resolve(environment: environment) else {
+            let expected =
+                environment[RuntimeAPIAddress.variable]?.isEmpty == false
+                ? "AWS_REGION, which Lambda sets"
+                : "AWS_REGION, or a region in the profile of the AWS tools (AWS_PROFILE, else default)"
             throw FunctionFailure(
                 type: "InvalidSettings", cause: .settings,
-                message: "no AWS region is known. Expected: AWS_REGION, which Lambda sets. Example: eu-central-1")
+                message: "no AWS region is known. Expected: \(expected). Example: AWS_REGION=eu-central-1")
         }
         aws = AWSConfiguration(
             http: http, credentials: CredentialsChain(environment: environment, http: http), region: region,

@@ -43,6 +43,9 @@ package struct PullWork: Sendable {
     /// The bucket that takes the files.
     package var bucket: String { settings.bucket.text }
 
+    /// The name of the directories that what was taken moves to.
+    package var doneDirectory: RemoteName { settings.doneDirectory }
+
     /// Connects, works, and closes the connection; at the end of the time already if the work still runs.
     func connected<Value: Sendable>(
         _ run: FunctionRun, _ work: (SFTPClient, _ origin: String) async -> Value
