@@ -119,6 +119,34 @@ struct AdapterContractTests {
         #expect(modified == UnixTime(seconds: 1_600_000_000))
     }
 
+    /// What an earlier run has stored of a large file is not read again.
+    @Test func whoWatchesSeesWhatIsReadOfAFile() async throws {
+        let folder = try TemporaryFolder()
+        let tree = folder.url.appendingPathComponent("tree")
+        let server = try PartnerServer(.openSSH, folder: tree, workFolder: folder.url)
+        defer { server.stop() }
+        let client = try await client(of: server)
+        let path = RemotePath("\(tree.path)/file")
+        let time = UnixTime(seconds: 1_600_000_000)
+        try await RemoteFilesContract.Partner.localFileSystem.put(path, sampleBytes(100_000), time)
+        let watch = WatchRecorder()
+        let files = SFTPRemoteFiles(client: client, watch: watch)
+        var record = WatchRecorder.Record(
+            name: "\(path)", sizeBytes: 100_000, startBytes: 40_000, passedBytes: 60_000)
+        do {
+            let version = FileVersion(sizeBytes: 100_000, modified: time)
+            let reader = try await files.openFile(path, expected: version)
+            #expect(watch.records.isEmpty, "it is open, and nothing of it passes")
+            _ = try await reader.read(from: 40_000, countBytes: 10_000, verifyingEnd: false)
+            _ = try await reader.read(from: 50_000, countBytes: 50_000, verifyingEnd: true)
+            #expect(watch.records == [record])
+            await reader.close()
+        }
+        record.isEnded = true
+        try await waitUntil("the reader is let go of") { watch.records == [record] }
+        await client.close()
+    }
+
     private func client(of server: PartnerServer) async throws -> SFTPClient {
         let configuration = SSHConfiguration(
             host: server.host, port: UInt16(server.port), user: server.user,

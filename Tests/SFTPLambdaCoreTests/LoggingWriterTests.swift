@@ -137,6 +137,37 @@ private final class TestPipe: Sendable {
         #expect(writer.droppedLines == 1)
     }
 
+    @Test func aFooterStaysBelowTheLines() throws {
+        let pipe = try TestPipe()
+        let writer = LineWriter(descriptor: pipe.writing)
+        let footer = { (name: String) in LineWriter.Footer(text: Array("[\(name)]".utf8)) { Array("<\(name)>".utf8) } }
+        writer.show(footer("a"))
+        writer.write(Array("line".utf8))
+        writer.show(footer("b"))
+        #expect(pipe.available() == "[a]<a>line\n[a]<a>[b]")
+        writer.removeFooter()
+        writer.removeFooter()
+        writer.write(Array("line".utf8))
+        #expect(pipe.available() == "<b>line\n")
+        writer.show(footer("c"))
+        writer.forgetFooter()
+        writer.write(Array("line".utf8))
+        writer.show(footer("d"))
+        writer.removeFooterAtOnce()
+        #expect(pipe.available() == "[c]line\n[d]<d>")
+        #expect(writer.droppedLines == 0)
+    }
+
+    /// A terminal that somebody has stopped (Ctrl-S) must not hold up the work for a display.
+    @Test func aFooterIsNotWaitedFor() throws {
+        let pipe = try TestPipe()
+        let writer = LineWriter(descriptor: pipe.writing)
+        while !pipe.isFull { writer.write([UInt8](repeating: UInt8(ascii: "x"), count: 1023)) }
+        writer.show(LineWriter.Footer(text: Array("footer".utf8)) { [] })
+        writer.removeFooterAtOnce()
+        #expect(!pipe.available().contains("footer"))
+    }
+
     @Test func aClosedDescriptorCostsLinesOnly() {
         let writer = LineWriter(descriptor: -1)
         writer.write(Array("a".utf8))

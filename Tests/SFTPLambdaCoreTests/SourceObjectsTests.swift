@@ -52,6 +52,27 @@ import Transfers
         }
     }
 
+    @Test func whoWatchesSeesTheContentPass() async throws {
+        try await withStandIn { (s3: S3Client) async throws -> Void in
+            let key = try #require(ObjectKey("a key"))
+            let content = [sampleBytes(300_000)]
+            _ = try await s3.putObject(S3PutRequest(S3Address(bucket: "bucket", key: key.text), content: content))
+            let watch = WatchRecorder()
+            let address = ObjectAddress(bucket: "bucket", key: key)
+            let seen = try #require(try await Self.objects(s3, watch: watch).current(address))
+            var record = WatchRecorder.Record(name: "bucket/a key", sizeBytes: 300_000, startBytes: 0)
+            do {
+                let content = try await seen.open()
+                #expect(watch.records == [record])
+                while try await content.next() != nil {}
+                record.passedBytes = 300_000
+                #expect(watch.records == [record])
+            }
+            record.isEnded = true
+            try await waitUntil("the content is let go of") { watch.records == [record] }
+        }
+    }
+
     @Test func partsCoverTheObjectAndAreNeverTooMany() {
         func ranges(_ sizeBytes: UInt64, _ partBytes: UInt64) -> [ClosedRange<UInt64>] {
             S3MultipartCopy(
@@ -335,10 +356,12 @@ import Transfers
         epochSeconds: AWSClock.system.epochSeconds, uptimeSeconds: AWSClock.system.uptimeSeconds,
         sleep: { _ in try Task.checkCancellation() }, random: { 0 })
 
-    static func objects(_ s3: S3Client, limits: S3SourceObjects.Limits = .init()) -> S3SourceObjects {
+    static func objects(
+        _ s3: S3Client, limits: S3SourceObjects.Limits = .init(), watch: (any ContentWatch)? = nil
+    ) -> S3SourceObjects {
         S3SourceObjects(
             client: s3, deadlineUptimeSeconds: nil, lateUptimeSeconds: nil, logger: Logger(label: "test"),
-            clock: hastyClock, limits: limits)
+            clock: hastyClock, limits: limits, watch: watch)
     }
 
     private static let http = HTTPClient(HTTPClientConfiguration(environment: [:]))

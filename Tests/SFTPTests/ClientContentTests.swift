@@ -1,3 +1,4 @@
+import Synchronization
 import TestKit
 import Testing
 
@@ -48,6 +49,20 @@ import Testing
         #expect(Self.joined(tail) == Array(content[(count / 2)...]))
         #expect(tail.allSatisfy { !$0.isEmpty })
         #expect(try await client.read(handles[0], from: .max, countBytes: 100).isEmpty)
+        await client.close()
+    }
+
+    @Test func whoWantsToHearsOfEveryByteWhileItComes() async throws {
+        let count = 300_000
+        let (client, handles) = try await open(server(["/a": Self.content(count)]), ["/a"])
+        let heard = Mutex<[Int]>([])
+        let counter: SFTPByteCounter = { bytes in heard.withLock { $0.append(bytes) } }
+        _ = try await client.read(handles[0], from: 0, countBytes: count, counter: counter)
+        let parts = heard.withLock { $0 }
+        #expect(parts.reduce(0, +) == count && parts.count > 1)
+        _ = try await client.readVerifyingEnd(handles[0], from: 0, countBytes: count, counter: counter)
+        // The look behind the end is none of the content.
+        #expect(heard.withLock { $0.reduce(0, +) } == 2 * count)
         await client.close()
     }
 

@@ -106,13 +106,26 @@ final class RecordingObserver: TransferObserver {
         var failures: [TransferFailure] = []
         var purged: [RemotePath] = []
         var warnings: [String] = []
+        var found: [RemotePath: UInt64?] = [:]
+        var isAllFound = false
+        /// What was transferred before it was found.
+        var unannounced: [RemotePath] = []
     }
 
     private let state = Mutex(State())
 
     var seen: State { state.withLock { $0 } }
 
-    func transferred(_ receipt: TransferReceipt) { state.withLock { $0.receipts.append(receipt) } }
+    func found(_ path: RemotePath, sizeBytes: UInt64?) {
+        state.withLock { _ = $0.found.updateValue(sizeBytes, forKey: path) }
+    }
+    func foundAll() { state.withLock { $0.isAllFound = true } }
+    func transferred(_ receipt: TransferReceipt) {
+        state.withLock { state in
+            state.receipts.append(receipt)
+            if state.found[receipt.path] == nil { state.unannounced.append(receipt.path) }
+        }
+    }
     func left(_ path: RemotePath, because reason: LeftReason) {
         state.withLock { $0.left.append(Left(path: path, word: reason.word)) }
     }

@@ -36,6 +36,17 @@ import Transfers
         #expect(try fixture.run().transferred == 1)
     }
 
+    /// What a display shows as still to be done.
+    @Test func whatIsToBeTakenIsToldWithItsSizeBeforeItIsTaken() throws {
+        var fixture = PullFixture()
+        fixture.plan.selection.exclude = [try Glob("*.tmp")]
+        for name in ["a", "below/bc", "c.tmp"] { fixture.put(name, name) }
+        #expect(try fixture.run().transferred == 2)
+        let seen = fixture.observer.seen
+        #expect(seen.found == ["/in/a": 1, "/in/below/bc": 8])
+        #expect(seen.isAllFound && seen.unannounced.isEmpty)
+    }
+
     @Test func patternsDecideWhatIsTaken() throws {
         var fixture = PullFixture()
         fixture.plan.selection.include = [try Glob("*.csv"), try Glob("reports/**")]

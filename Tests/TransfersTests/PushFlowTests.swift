@@ -37,6 +37,7 @@ struct PushFlowTests {
         #expect(world.connections == 1)
         #expect(world.tree.files().count == 40)
         #expect(world.queue.messages.isEmpty)
+        #expect(world.observer.found == keys)
     }
 
     @Test func failedRecordIsQueuedAloneAndTheFunctionSucceeds() async throws {

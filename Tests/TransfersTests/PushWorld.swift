@@ -136,6 +136,13 @@ final class FailureRecorder: PushObserver {
     }
 
     private let state = Mutex<(failures: [Failure], warnings: [String])>(([], []))
+    private let foundState = Mutex<(keys: [String], isAll: Bool)>(([], false))
+
+    /// The keys of what was asked for; nil while more could come.
+    var found: [String]? { foundState.withLock { $0.isAll ? $0.keys : nil } }
+
+    func found(_ object: ObjectAddress) { foundState.withLock { $0.keys.append(object.key.text) } }
+    func foundAll() { foundState.withLock { $0.isAll = true } }
 
     var failures: [Failure] { state.withLock { $0.failures } }
     var warnings: [String] { state.withLock { $0.warnings } }

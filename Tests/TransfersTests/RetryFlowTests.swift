@@ -70,6 +70,7 @@ struct RetryFlowTests {
         #expect(world.queue.messages.isEmpty)
         #expect(world.connections == 1)
         #expect(world.tree.files().count == 57)
+        #expect(Set(world.observer.found ?? []) == Set((0..<57).map { "k\($0)" }))
     }
 
     @Test func messagesWithNothingLeftToDoAreRemoved() async {

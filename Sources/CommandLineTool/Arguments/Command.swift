@@ -28,6 +28,8 @@ struct Command: Hashable, Sendable {
     var action: Action = .run
     var writesJSON = false
     var isVerbose = false
+    /// Whether no progress is shown, wherever standard error goes.
+    var hidesProgress = false
     /// Of push alone, and only where something is to be pushed.
     var source: Source?
 
@@ -128,6 +130,7 @@ private struct CommandReader {
         var command = Command()
         command.writesJSON = given.contains(.json)
         command.isVerbose = given.contains(.verbose)
+        command.hidesProgress = given.contains(.noProgress)
         // Who asks how to call a program need not know how to call it.
         if given.contains(.help) {
             command.action = .help

@@ -7,6 +7,7 @@ enum CommandOption: String, CaseIterable, Sendable {
     case event
     case json
     case verbose
+    case noProgress = "no-progress"
     case version
     case help
 
@@ -19,7 +20,7 @@ enum CommandOption: String, CaseIterable, Sendable {
         case .dryRun: "n"
         case .verbose: "v"
         case .help: "h"
-        case .check, .event, .json, .version: nil
+        case .check, .event, .json, .noProgress, .version: nil
         }
     }
 
@@ -42,6 +43,7 @@ enum CommandOption: String, CaseIterable, Sendable {
                 + "retry queue. - reads standard input."
         case .json: "Write the result as JSON."
         case .verbose: "Log more: every step of the connection, and every file that is left out."
+        case .noProgress: "Show no progress on a terminal: the log tells of each file instead."
         case .version: "Say which version this is, and end."
         case .help: "Say how the program is called, with every setting and its default, and end."
         }

@@ -13,6 +13,9 @@ struct PreviewOutput: Sendable {
 
     func planned(_ push: PlannedPush) { write(.push(push)) }
 
+    /// A preview shows no progress.
+    func foundAll() {}
+
     private func write(_ step: PreviewStep) {
         if writesJSON { output.write(step.jsonBytes) } else { output.write([step.text]) }
     }

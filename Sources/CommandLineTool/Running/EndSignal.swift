@@ -13,15 +13,17 @@ final class EndSignal: Sendable {
     var received: Int32? { state.withLock { $0 } }
 
     /// Begins to listen. To be made once in a process.
-    /// - Parameter end: asks the work to end; called once, on a thread of its own.
+    /// - Parameters:
+    ///   - beforeExit: called before the process is ended at once; must not wait for anything.
+    ///   - end: asks the work to end; called once, on a thread of its own.
     /// - Returns: nil when the system has no pipe or thread left: then signals do what they always do.
-    init?(_ end: @escaping @Sendable () -> Void) {
+    init?(beforeExit: @escaping @Sendable () -> Void = {}, _ end: @escaping @Sendable () -> Void) {
         var pipe: [Int32] = [-1, -1]
         // A handler must not wait where nobody reads.
         guard Glibc.pipe(&pipe) == 0, fcntl(pipe[1], F_SETFL, O_NONBLOCK) == 0 else { return nil }
         signalPipe = pipe[1]
         let reading = pipe[0]
-        let listener = Unmanaged.passRetained(Listener { [self] in self.listen(reading, end) })
+        let listener = Unmanaged.passRetained(Listener { [self] in self.listen(reading, beforeExit, end) })
         var thread = pthread_t()
         let status = pthread_create(
             &thread, nil,
@@ -42,11 +44,12 @@ final class EndSignal: Sendable {
         }
     }
 
-    private func listen(_ reading: Int32, _ end: () -> Void) {
+    private func listen(_ reading: Int32, _ beforeExit: () -> Void, _ end: () -> Void) {
         guard let first = Self.next(reading, waitMilliseconds: -1) else { return }
         state.withLock { $0 = first }
         end()
         let second = Self.next(reading, waitMilliseconds: Self.graceSeconds * 1000)
+        beforeExit()
         _exit(128 + (second ?? first))
     }
 

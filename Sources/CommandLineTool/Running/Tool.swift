@@ -42,11 +42,15 @@ struct Tool: Sendable {
 
     /// Works until the end or until a signal asks for it, whatever comes first.
     private func work(_ command: Command) async -> ExitStatus {
-        let log = LogOutput(options: logOptions(command))
+        var options = logOptions(command)
+        let display = ProgressDisplay(for: command, log: options, environment: environment)
+        // What the display shows needs no lines, unless somebody has asked for them.
+        if display != nil, environment[LogOptions.levelName]?.isEmpty != false { options.level = .warning }
+        let log = LogOutput(options: options)
         let logger = log.logger(label: function.rawValue)
         for warning in log.options.warnings { logger.warning("\(warning)") }
-        let task = Task { await perform(command, log, logger) }
-        let end = EndSignal { task.cancel() }
+        let task = Task { await perform(command, log, logger, display) }
+        let end = EndSignal(beforeExit: { LineWriter.standardError.removeFooterAtOnce() }) { task.cancel() }
         let status = await task.value
         guard let signal = end?.received, let ended = ExitStatus(signal: signal) else { return status }
         return ended
@@ -58,11 +62,14 @@ struct Tool: Sendable {
         return options
     }
 
-    private func perform(_ command: Command, _ log: LogOutput, _ logger: Logger) async -> ExitStatus {
+    private func perform(
+        _ command: Command, _ log: LogOutput, _ logger: Logger, _ display: ProgressDisplay?
+    ) async -> ExitStatus {
         do {
             let services = try FunctionServices(environment: environment, log: log)
-            let run = FunctionRun(id: Self.runID(), window: .unlimited, logger: logger)
-            let work = ToolWork(function: function, command: command, services: services, run: run, output: output)
+            let run = FunctionRun(id: Self.runID(), window: .unlimited, logger: logger, watch: display?.board)
+            let work = ToolWork(
+                function: function, command: command, services: services, run: run, output: output, display: display)
             let status = try await work.status()
             // Whoever reads the result must not take a part of it for the whole.
             return output.isWhole || status != .done ? status : .someFailed

@@ -11,6 +11,8 @@ struct ToolWork: Sendable {
     let services: FunctionServices
     let run: FunctionRun
     let output: StandardOutput
+    /// Shows how far it is; nil where there is no terminal for that.
+    let display: ProgressDisplay?
 
     /// Does it, writes the result, and says how the program is to end.
     /// - Throws: why nothing could be done.
@@ -27,7 +29,7 @@ struct ToolWork: Sendable {
     private func pull() async throws -> ExitStatus {
         let work = try PullWork(services: services, logger: run.logger)
         try await checkCredentials()
-        let summary = try await work.pull(run, observer: TransferLog(logger: run.logger))
+        let summary = try await shown { try await work.pull(run, observer: pullObserver) }
         write(summary, ResultText.lines(summary, doneName: "\(work.doneDirectory)"))
         return ExitStatus(summary)
     }
@@ -37,9 +39,11 @@ struct ToolWork: Sendable {
         let event = try await event()
         try await checkCredentials()
         let refusal = Refusal()
-        let summary = try await work.push(
-            event, run, queue: work.retryQueue(run), observer: PushLog(logger: run.logger), noteRefusal: refusal.note
-        ).summary
+        let summary = try await shown {
+            try await work.push(
+                event, run, queue: work.retryQueue(run), observer: pushObserver, noteRefusal: refusal.note
+            ).summary
+        }
         services.report(summary, .push, run)
         write(summary, ResultText.lines(summary))
         return ExitStatus(summary, refusal: refusal.value)
@@ -49,8 +53,9 @@ struct ToolWork: Sendable {
         let work = try PushWork(.pushRetry, services: services, logger: run.logger)
         try await checkCredentials()
         let refusal = Refusal()
-        let summary = try await work.retryMessages(
-            run, observer: PushLog(logger: run.logger), noteRefusal: refusal.note)
+        let summary = try await shown {
+            try await work.retryMessages(run, observer: pushObserver, noteRefusal: refusal.note)
+        }
         services.report(summary, .pushRetry, run)
         write(summary, ResultText.lines(summary))
         return ExitStatus(summary, refusal: refusal.value)
@@ -101,6 +106,26 @@ struct ToolWork: Sendable {
     }
 
     // MARK: What all need
+
+    /// What hears of each file.
+    private var pullObserver: any TransferObserver {
+        let log = TransferLog(logger: run.logger)
+        guard let display else { return log }
+        return PullProgress(board: display.board, log: log)
+    }
+
+    /// What hears of each object.
+    private var pushObserver: any PushObserver {
+        let log = PushLog(logger: run.logger)
+        guard let display else { return log }
+        return PushProgress(board: display.board, log: log)
+    }
+
+    /// Does the work, and shows meanwhile how far it is where that is wanted.
+    private func shown<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        guard let display else { return try await work() }
+        return try await display.during(work)
+    }
 
     /// What push is to push.
     /// - Throws: `UsageError` when the file cannot be read, or nothing of it can be understood.

@@ -21,9 +21,12 @@ struct ReadOperation: Sendable {
     private var wasCompletedLater = false
     private(set) var failure: SFTPError?
     private var isStopped = false
+    /// Hears of the bytes of each answer; nil where nobody wants to.
+    private let counter: SFTPByteCounter?
 
-    init(_ handle: SFTPHandle, from offset: UInt64, countBytes: Int) {
+    init(_ handle: SFTPHandle, from offset: UInt64, countBytes: Int, counter: SFTPByteCounter? = nil) {
         self.handle = handle
+        self.counter = counter
         start = offset
         next = offset
         let (sum, overflow) = offset.addingReportingOverflow(UInt64(max(0, countBytes)))
@@ -72,6 +75,7 @@ struct ReadOperation: Sendable {
         switch outcome {
         case .success(.data(let bytes)) where !bytes.isEmpty:
             parts.append((request.offset, bytes))
+            counter?(bytes.count)
             guard bytes.count < request.countBytes else { return }
             let rest = Chunk(
                 offset: request.offset + UInt64(bytes.count), countBytes: request.countBytes - bytes.count,

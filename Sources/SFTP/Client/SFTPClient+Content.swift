@@ -15,21 +15,21 @@ public struct SFTPVerifiedContent: Hashable, Sendable {
 extension SFTPClient {
     /// Reads a range, pipelined as `submitRead` says. Fewer bytes than asked for mean the end of the file.
     public func read(
-        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int
+        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int, counter: SFTPByteCounter? = nil
     ) async throws(SFTPError) -> [[UInt8]] {
         try Self.checkCancellation(.read(handle, offset: offset, countBytes: countBytes))
-        return try await submitRead(handle, from: offset, countBytes: countBytes).content(0).pieces
+        return try await submitRead(handle, from: offset, countBytes: countBytes, counter: counter).content(0).pieces
     }
 
     /// Reads a range and, in the same flight, what stands behind it and the file's attributes. When parts of the range
     /// had to be asked for again, a second flight looks again, so that the look is always the last thing.
     public func readVerifyingEnd(
-        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int
+        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int, counter: SFTPByteCounter? = nil
     ) async throws(SFTPError) -> SFTPVerifiedContent {
         try Self.checkCancellation(.read(handle, offset: offset, countBytes: countBytes))
         let (end, overflow) = offset.addingReportingOverflow(UInt64(max(0, countBytes)))
         let look: [SFTPRequest] = [.read(handle, offset: overflow ? .max : end, countBytes: 1), .fstat(handle)]
-        var flight = submitRead(handle, from: offset, countBytes: countBytes, then: look)
+        var flight = submitRead(handle, from: offset, countBytes: countBytes, then: look, counter: counter)
         let content = try await flight.content(0)
         var item = 1
         if content.wasCompletedLater {

@@ -15,6 +15,10 @@ public struct SFTPClientOptions: Hashable, Sendable {
     }
 }
 
+/// Hears how many bytes an answer has brought. It is called on the connection's own thread, which waits for it and holds
+/// its lock: it must return at once and ask nothing of the client.
+public typealias SFTPByteCounter = @Sendable (Int) -> Void
+
 /// A connection to an SFTP server (version 3, draft-ietf-secsh-filexfer-02), for any number of tasks at once: their
 /// requests are in flight together on the one connection.
 ///
@@ -108,10 +112,12 @@ public final class SFTPClient: Sendable {
     /// first come, first served. Short answers are completed by further READs, which then stand behind `requests`:
     /// `SFTPContent.wasCompletedLater` says so. When a READ fails, or the range is given up, of `requests` not sent
     /// by then only `.close` still is.
+    /// - Parameter counter: hears of the bytes while they come.
     public func submitRead(
-        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int, then requests: [SFTPRequest] = []
+        _ handle: SFTPHandle, from offset: UInt64, countBytes: Int, then requests: [SFTPRequest] = [],
+        counter: SFTPByteCounter? = nil
     ) -> SFTPFlight {
-        let range = ReadOperation(handle, from: offset, countBytes: countBytes)
+        let range = ReadOperation(handle, from: offset, countBytes: countBytes, counter: counter)
         return SFTPFlight(Flight(read: range, requests: requests), on: connection)
     }
 

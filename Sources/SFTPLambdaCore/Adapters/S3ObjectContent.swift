@@ -26,6 +26,8 @@ actor S3ObjectContent: ObjectContent {
     /// Where the digest stood at the last multiples of `markBytes`.
     private var marks: [SHA256State] = []
     let startBytes: UInt64
+    /// Counts the bytes for whoever watches.
+    private var passage: (any ContentPassage)?
 
     /// How far apart are the places from which another attempt can go on, and how many of them are remembered: more than
     /// what can be between here and the server's last answer.
@@ -75,12 +77,16 @@ actor S3ObjectContent: ObjectContent {
         }
     }
 
+    /// Has the bytes counted that come from now on.
+    func count(on passage: any ContentPassage) { self.passage = passage }
+
     func next() async throws(StoreFailure) -> [UInt8]? {
         while sha256 == nil {
             do throws(AWSError) {
                 if let piece = try await body.next() {
                     guard !piece.isEmpty else { continue }
                     add(piece)
+                    passage?.passed(piece.count)
                     return piece
                 }
                 if positionBytes < sizeBytes { throw broken("the answer ended early") }

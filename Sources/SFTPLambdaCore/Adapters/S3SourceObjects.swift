@@ -18,13 +18,15 @@ struct S3SourceObjects: SourceObjects {
     let logger: Logger
     let clock: AWSClock
     let limits: Limits
+    let watch: (any ContentWatch)?
 
     /// - Parameters:
     ///   - deadlineUptimeSeconds: what is not done by then ends.
     ///   - lateUptimeSeconds: until then a copy in parts that has ended so is still given up (`WorkWindow`).
+    ///   - watch: watches what is read; nil where nobody does.
     init(
         client: S3Client, deadlineUptimeSeconds: Double?, lateUptimeSeconds: Double?, logger: Logger,
-        clock: AWSClock = .system, limits: Limits = Limits()
+        clock: AWSClock = .system, limits: Limits = Limits(), watch: (any ContentWatch)? = nil
     ) {
         self.client = client
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
@@ -32,6 +34,7 @@ struct S3SourceObjects: SourceObjects {
         self.logger = logger
         self.clock = clock
         self.limits = limits
+        self.watch = watch
     }
 
     func current(_ address: ObjectAddress) async throws(StoreFailure) -> (any SourceObject)? {
@@ -43,8 +46,9 @@ struct S3SourceObjects: SourceObjects {
             if error.kind == .notFound { return nil }
             throw StoreFailure(looking: error)
         }
+        let name = "\(address)"
         return S3SourceObject(
-            objects: self, address: place, info: info, summary: try ObjectSummary(info, of: "\(address)"))
+            objects: self, address: place, name: name, info: info, summary: try ObjectSummary(info, of: name))
     }
 
     var pauses: Pauses { Pauses(clock: clock, deadlineUptimeSeconds: deadlineUptimeSeconds) }
@@ -54,6 +58,8 @@ struct S3SourceObjects: SourceObjects {
 private struct S3SourceObject: SourceObject {
     let objects: S3SourceObjects
     let address: S3Address
+    /// Bucket and key as text for people.
+    let name: String
     let info: S3ObjectInfo
     let summary: ObjectSummary
 
@@ -61,9 +67,14 @@ private struct S3SourceObject: SourceObject {
     private static let maximumCopies = 4
 
     func open(from position: ContentPosition?) async throws(StoreFailure) -> any ObjectContent {
-        try await S3ObjectContent(
+        let content = try await S3ObjectContent(
             client: objects.client, address: address, info: info, from: position,
             deadlineUptimeSeconds: objects.deadlineUptimeSeconds, pauses: objects.pauses)
+        if let watch = objects.watch {
+            await content.count(
+                on: watch.begins(name, sizeBytes: info.sizeBytes, startBytes: content.startBytes))
+        }
+        return content
     }
 
     /// Copies the object onto itself, since S3 changes the metadata of none in place. All that HEAD told is stated

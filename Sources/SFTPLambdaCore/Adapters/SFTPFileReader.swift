@@ -16,6 +16,8 @@ final class SFTPFileReader: RemoteFileReader {
         var mayMoveAgain = false
         /// What the server says of the open file, from the moment it is asked.
         var version: Task<Result<FileVersion, RemoteFailure>, Never>?
+        /// From the first read on, where somebody watches.
+        var passage: (any ContentPassage)?
     }
 
     init(files: SFTPRemoteFiles, path: RemotePath, handle: SFTPHandle, expected: FileVersion) {
@@ -70,10 +72,12 @@ final class SFTPFileReader: RemoteFileReader {
         from offset: UInt64, countBytes: Int, verifyingEnd: Bool
     ) async throws(RemoteFailure) -> [[UInt8]] {
         let (handle, version) = try askVersion("read")
+        let counter = counter(from: offset)
         guard verifyingEnd else {
             let pieces: [[UInt8]]
             do throws(SFTPError) {
-                pieces = try await files.client.read(handle, from: offset, countBytes: countBytes)
+                pieces = try await files.client.read(
+                    handle, from: offset, countBytes: countBytes, counter: counter)
             } catch {
                 throw RemoteFailure(error)
             }
@@ -83,7 +87,8 @@ final class SFTPFileReader: RemoteFileReader {
         }
         let content: SFTPVerifiedContent
         do throws(SFTPError) {
-            content = try await files.client.readVerifyingEnd(handle, from: offset, countBytes: countBytes)
+            content = try await files.client.readVerifyingEnd(
+                handle, from: offset, countBytes: countBytes, counter: counter)
         } catch {
             throw RemoteFailure(error)
         }
@@ -91,6 +96,18 @@ final class SFTPFileReader: RemoteFileReader {
         try checkLength(content.countBytes, countBytes, offset)
         try checkEnd(content, before)
         return content.pieces
+    }
+
+    /// Counts what comes for whoever watches. What lies before the first read has passed in an earlier run.
+    private func counter(from offset: UInt64) -> SFTPByteCounter? {
+        guard let watch = files.watch else { return nil }
+        let passage = state.withLock { state in
+            if let passage = state.passage { return passage }
+            let passage = watch.begins("\(path)", sizeBytes: expected.sizeBytes, startBytes: offset)
+            state.passage = passage
+            return passage
+        }
+        return { passage.passed($0) }
     }
 
     private func checkLength(_ got: Int, _ wanted: Int, _ offset: UInt64) throws(RemoteFailure) {

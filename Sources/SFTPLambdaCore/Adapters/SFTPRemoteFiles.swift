@@ -6,6 +6,8 @@ import Transfers
 /// peculiarities mean. Works over one connection, which it does not own.
 final class SFTPRemoteFiles: RemoteFiles {
     let client: SFTPClient
+    /// Watches what is read; nil where nobody does.
+    let watch: (any ContentWatch)?
     private let refusesPosixRename = Mutex(false)
     /// rclone writes the answer to LSTAT when it is sent, and by then of the file as it is: a SETSTAT that stands behind
     /// it in the same flight may have been carried out. So there the new time is set when the answer has come.
@@ -13,8 +15,9 @@ final class SFTPRemoteFiles: RemoteFiles {
     /// asyncssh opens what is missing, or no directory, and lists it as empty.
     private let listsWhatIsMissing: Bool
 
-    init(client: SFTPClient) {
+    init(client: SFTPClient, watch: (any ContentWatch)? = nil) {
         self.client = client
+        self.watch = watch
         let server = client.sessionInfo?.serverIdentification ?? ""
         answersLate = server.hasPrefix("SSH-2.0-rclone/")
         listsWhatIsMissing = server.hasPrefix("SSH-2.0-AsyncSSH_")

@@ -9,12 +9,15 @@ package struct FunctionRun: Sendable {
     package let window: WorkWindow
     /// Where it tells what happens.
     package let logger: Logger
+    /// Watches what is transferred; nil where nobody does.
+    package let watch: (any ContentWatch)?
 
     /// Makes a run.
-    package init(id: String, window: WorkWindow, logger: Logger) {
+    package init(id: String, window: WorkWindow, logger: Logger, watch: (any ContentWatch)? = nil) {
         self.id = id
         self.window = window
         self.logger = logger
+        self.watch = watch
     }
 
     /// The run of an invocation.

@@ -31,8 +31,8 @@ package struct PullWork: Sendable {
         let summary = try await run.window.run {
             try await connected(run) { client, origin in
                 await PullFlow(
-                    plan: plan(origin, run), files: SFTPRemoteFiles(client: client), store: objectStore(run),
-                    clock: clock, observer: observer
+                    plan: plan(origin, run), files: SFTPRemoteFiles(client: client, watch: run.watch),
+                    store: objectStore(run), clock: clock, observer: observer
                 ).run()
             }
         }

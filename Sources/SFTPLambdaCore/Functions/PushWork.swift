@@ -68,7 +68,7 @@ package struct PushWork: Sendable {
     func objects(_ run: FunctionRun) -> S3SourceObjects {
         S3SourceObjects(
             client: s3, deadlineUptimeSeconds: run.window.ruleDeadlineUptimeSeconds,
-            lateUptimeSeconds: run.window.ruleLateUptimeSeconds, logger: run.logger)
+            lateUptimeSeconds: run.window.ruleLateUptimeSeconds, logger: run.logger, watch: run.watch)
     }
 
     /// Opens a connection for the plan, and remembers it in `opened`.

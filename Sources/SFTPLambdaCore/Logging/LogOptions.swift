@@ -11,6 +11,9 @@ public struct LogOptions: Sendable, Hashable {
         case text = "Text"
     }
 
+    /// The variable that says which lines are logged.
+    package static let levelName = "AWS_LAMBDA_LOG_LEVEL"
+
     /// The form of a line.
     public var format: Format
     /// Less urgent events are not logged.
@@ -43,12 +46,11 @@ public struct LogOptions: Sendable, Hashable {
         case nil, "": break
         default: warnings.append("\(formatName) is neither JSON nor Text; \(format.rawValue) is used")
         }
-        let levelName = "AWS_LAMBDA_LOG_LEVEL"
-        if let text = environment[levelName], !text.isEmpty {
+        if let text = environment[Self.levelName], !text.isEmpty {
             if let level = Logger.Level(lambdaName: text) {
                 self.level = level
             } else {
-                warnings.append("\(levelName) is none of TRACE, DEBUG, INFO, WARN, ERROR and FATAL; INFO is used")
+                warnings.append("\(Self.levelName) is none of TRACE, DEBUG, INFO, WARN, ERROR and FATAL; INFO is used")
             }
         }
         writesMetrics = isOnLambda || format == .json

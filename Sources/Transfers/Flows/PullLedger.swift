@@ -57,6 +57,10 @@ final class PullLedger: Sendable {
         state.withLock { $0.pace.began(atUptimeSeconds: now) }
     }
 
+    func found(_ path: RemotePath, sizeBytes: UInt64?) { observer.found(path, sizeBytes: sizeBytes) }
+
+    func foundAll() { observer.foundAll() }
+
     func transferred(_ receipt: TransferReceipt, afterSeconds seconds: Double) {
         state.withLock { state in
             state.summary.transferred += 1

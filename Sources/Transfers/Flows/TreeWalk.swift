@@ -33,7 +33,10 @@ struct TreeWalk: Sendable {
 
     /// Lists everything, and finishes the queue.
     func run() async {
-        defer { queue.finish() }
+        defer {
+            ledger.foundAll()
+            queue.finish()
+        }
         let stack = DirectoryStack(
             SourceDirectory(source: plan.sourceDirectory, doneName: plan.doneName),
             limitBytes: plan.maximumWaitingDirectoryBytes)
@@ -156,12 +159,14 @@ struct TreeWalk: Sendable {
         let exception = plan.selection.exception(
             forRelative: candidate.relativePath, version: version, now: clock.now)
         // Once it is open, the server may say how old it is after all.
+        let path = candidate.path
         if let exception, exception != .ageUnknown {
-            ledger.left(candidate.path, because: .skipped(exception))
-        } else if candidate.path.bytes.count > PullPlan.maximumPathBytes {
-            ledger.failed(candidate.path, "its path is longer than \(PullPlan.maximumPathBytes) bytes")
-        } else if await !queue.send(candidate) {
-            ledger.leftUnheld(candidate.path)
+            ledger.left(path, because: .skipped(exception))
+        } else if path.bytes.count > PullPlan.maximumPathBytes {
+            ledger.failed(path, "its path is longer than \(PullPlan.maximumPathBytes) bytes")
+        } else {
+            ledger.found(path, sizeBytes: version.sizeBytes)
+            if await !queue.send(candidate) { ledger.leftUnheld(path) }
         }
     }
 

@@ -1,6 +1,10 @@
 /// Hears what happens to each object that is pushed, while it happens: the core library makes log lines and metrics of
 /// it. Called from many tasks at once; must return at once.
 public protocol PushObserver: Sendable {
+    /// An object is asked for: in the end it is delivered, marked, skipped or failed, or is left to another run.
+    func found(_ object: ObjectAddress)
+    /// No more objects will be asked for.
+    func foundAll()
     /// An object stands on the server, whole.
     func delivered(_ receipt: PushReceipt)
     /// An object that had been delivered before has its mark now (rule U8).
@@ -17,6 +21,14 @@ public protocol PushObserver: Sendable {
     /// Something that the operator should know and that stops nothing: `message` is the same whenever it happens, and
     /// `reason` tells this time from others.
     func warning(_ message: String, because reason: String)
+}
+
+/// What is asked for matters only to who shows how far a run has come.
+extension PushObserver {
+    /// Does nothing.
+    public func found(_ object: ObjectAddress) {}
+    /// Does nothing.
+    public func foundAll() {}
 }
 
 /// What failed.

@@ -3,6 +3,10 @@ public import JSON
 /// Hears what happens to each file, while it happens: the core library makes log lines and metrics of it. Called from
 /// many tasks at once; must return at once.
 public protocol TransferObserver: Sendable {
+    /// A file has been listed that is to be taken: in the end it is transferred, left or failed, or remains.
+    func found(_ path: RemotePath, sizeBytes: UInt64?)
+    /// No more files will be found.
+    func foundAll()
     /// A file has been stored and moved.
     func transferred(_ receipt: TransferReceipt)
     /// A file stays where it is, and that is no failure.
@@ -13,6 +17,14 @@ public protocol TransferObserver: Sendable {
     func purged(_ path: RemotePath)
     /// Something that the operator should know and that stops nothing.
     func warning(_ message: String, path: RemotePath?)
+}
+
+/// What is found matters only to who shows how far a run has come.
+extension TransferObserver {
+    /// Does nothing.
+    public func found(_ path: RemotePath, sizeBytes: UInt64?) {}
+    /// Does nothing.
+    public func foundAll() {}
 }
 
 /// What happened to one file that was transferred.

@@ -37,6 +37,8 @@ public struct PushFlow: Sendable {
     /// finished is queued all the same. Nothing is thrown: what failed is in the result.
     public func run(_ event: IncomingEvent) async -> Result {
         let ledger = PushLedger(clock: clock, observer: observer)
+        ledger.found(event.requests)
+        ledger.foundAll()
         var unfinished: [RetryEntry] = []
         await withTaskGroup(of: [RetryEntry].self) { group in
             var underWay = 0

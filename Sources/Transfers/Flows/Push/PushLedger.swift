@@ -15,6 +15,12 @@ final class PushLedger: Sendable {
         startUptimeSeconds = clock.uptimeSeconds
     }
 
+    func found(_ requests: [PushRequest]) {
+        for request in requests { observer.found(request.address) }
+    }
+
+    func foundAll() { observer.foundAll() }
+
     func note(_ outcome: PushOutcome, of object: ObjectAddress) {
         switch outcome {
         case .delivered(let receipt):

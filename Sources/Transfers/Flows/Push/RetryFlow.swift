@@ -111,6 +111,7 @@ public struct RetryFlow: Sendable {
                     }
                 }
             }
+            ledger.foundAll()
             for await case let ended? in group { interrupted.append(ended) }
         }
         return interrupted
@@ -244,6 +245,7 @@ public struct RetryFlow: Sendable {
     ) -> HeldMessage {
         let event = IncomingEvent(message.body)
         ledger.received()
+        ledger.found(event.requests)
         ledger.note(event.ignored)
         for failure in event.failures { ledger.failed(.event(messageID: message.id), failure.error) }
         let hiding = Task {
