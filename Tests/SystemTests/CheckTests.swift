@@ -52,6 +52,9 @@ struct CheckTests {
                 "key exchange", "publickey", "posix-rename@openssh.com", "pull can work.",
             ] { #expect(run.output.contains(words), "\(words) in\n\(run.output)") }
             #expect(!run.output.contains("FAILS") && !run.output.contains("skipped"), "\(run.output)")
+            let keyID = try #require(world.aws.environment["AWS_ACCESS_KEY_ID"])
+            #expect(run.output.contains("access key ending in \(keyID.suffix(4)), region") && keyID.count > 4)
+            #expect(!run.output.contains(keyID), "\(run.output)")
 
             let report = try Report(try await world.finish("pull", ["--check", "--json"]))
             #expect(report.isUsable && report.server?.hostKey == world.server.hostKey)
