@@ -128,7 +128,8 @@ extension FuzzTarget {
     }
 
     private static let patternSeeds = [
-        "*.csv\0x/a.csv", "x/**/[!a-c]?\\*\0x/y/z/d1*", "**\0a", "[]a-]\0]", "^out/(a|b)*[^/]{2,3}?\\d+$\0out/abxx12",
+        "{dir}{stem}_{date}{ext}\0x/a.csv", "{{{path}}}\0a.b", "*.csv\0x/a.csv", "x/**/[!a-c]?\\*\0x/y/z/d1*", "**\0a",
+        "[]a-]\0]", "^out/(a|b)*[^/]{2,3}?\\d+$\0out/abxx12",
         #"(?:x|\u0041|\x41|[\w-\s])+?\b"# + "\0A x-", "^my-path/?\0my-path/my-file", "(a*)*b\0aaaaaaaaaaaaaaaaaaaa",
     ]
 

@@ -18,7 +18,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case hostKey
     /// The environment, and the secret of SFTP_SECRET_ID.
     case settings
-    /// The patterns of SFTP_INCLUDE and SFTP_SOURCE_S3_REGEXP_STRIP with what they are compared with.
+    /// The patterns of SFTP_INCLUDE and SFTP_SOURCE_S3_REGEXP_STRIP, and templates of SFTP_TARGET_NAME, with what they are
+    /// compared with.
     case patterns
     /// Object keys, marks and the small encodings.
     case texts

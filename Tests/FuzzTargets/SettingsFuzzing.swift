@@ -51,6 +51,7 @@ enum SettingsFuzzing {
         let subject = Array(bytes[end...].dropFirst().prefix(ObjectKey.maximumBytes))
         try glob(pattern, subject)
         let key = String(decoding: subject, as: UTF8.self)
+        try targetName(pattern, key)
         let strip: KeyPattern
         do throws(SettingProblem) {
             strip = try KeyPattern(pattern)
@@ -63,6 +64,35 @@ enum SettingsFuzzing {
         try must(key.utf8.reversed().starts(with: after.utf8.reversed()), "\(after) is no end of \(key)")
         try must(before.utf8.count + after.utf8.count <= key.utf8.count, "more than the key is left of it")
         try must(strip.stripped(from: key).utf8.elementsEqual((before + after).utf8), "two answers")
+    }
+
+    /// Whatever the template and the key, the path lies below the directory, and another key has another one.
+    private static func targetName(_ template: String, _ text: String) throws {
+        let name: TargetName
+        do throws(TargetNameFailure) {
+            name = try TargetName(template)
+        } catch {
+            try must(isOfOneLine(error.reason), "the reason is not of one line: \(error.reason)")
+            return
+        }
+        guard let path = path(text, name) else { return }
+        let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        try must(
+            names.count > 1 && names[0].elementsEqual("in".utf8)
+                && names.dropFirst().allSatisfy { RemoteName(bytes: Array($0)) != nil },
+            "\(text) leads elsewhere by \(template)")
+        for other in [text + ".", text + ".x", "x" + text, "a/" + text, String(text.dropLast())]
+        where !other.utf8.elementsEqual(text.utf8) {
+            try must(self.path(other, name) != path, "\(text) and \(other) are one file by \(template)")
+        }
+    }
+
+    /// Nil for what is refused, which leads nowhere, and for directories.
+    private static func path(_ text: String, _ name: TargetName) -> [UInt8]? {
+        guard let key = ObjectKey(text),
+            let target = try? TargetPath(of: key, below: RemotePath("in"), name: name), case .file = target.kind
+        else { return nil }
+        return target.path.bytes
     }
 
     private static func glob(_ pattern: String, _ subject: [UInt8]) throws {

@@ -81,6 +81,7 @@ import Testing
 
     @Test(arguments: [
         ("SFTP_ALLOW_IN_PLACE", ["maybe", "2", "ja"]), ("SFTP_PUSH_TIMEOUT_SECONDS", ["-1", "901"]),
+        ("SFTP_TARGET_NAME", ["file.csv", "{date}", "{name", "{dir}/{name}", "../{name}", "{name}\nx", "{}"]),
         ("SFTP_SOURCE_S3_REGEXP_STRIP", ["(", "[a", "*", "a{2,1}", "(?=a)", "\\1"]), ("SFTP_TARGET_DIR", ["~/x"]),
         (
             "SFTP_RETRY_QUEUE_NAME",
@@ -93,6 +94,12 @@ import Testing
     ])
     func badValuesOfPushAreFaults(name: String, values: [String]) {
         for value in values { #expect(Example.pushFaults([name: value]).map(\.name) == [name], "\(value)") }
+    }
+
+    @Test func unknownPlaceholderIsNamedWithItsPlaceAndThoseThereAre() {
+        let problem = Example.pushFaults(["SFTP_TARGET_NAME": "ü{name}_{datum}"]).first?.problem ?? ""
+        #expect(problem.contains("the placeholder {datum} at character 9, which is none of {path} {dir} {name} {stem}"))
+        #expect(problem.contains("{second}"))
     }
 
     @Test func aValueIsShownCutAndEscaped() {

@@ -78,6 +78,7 @@ enum Example {
         let settings = try PushSettings(environment: Example.push, for: function)
         #expect(settings.targetDirectory == RemotePath(""))
         #expect(settings.strip == nil)
+        #expect(settings.targetName == nil)
         #expect(settings.retryQueue == .name("acme-retry"))
         #expect(settings.pushTimeoutSeconds == nil)
         #expect(settings.fileMode == nil && settings.directoryMode == nil)
@@ -122,7 +123,9 @@ enum Example {
             "SFTP_TARGET_DIR": "in/./files/", "SFTP_SOURCE_S3_REGEXP_STRIP": "^out/", "SFTP_PUSH_TIMEOUT_SECONDS": "90",
             "SFTP_ALLOW_IN_PLACE": "Yes", "SFTP_FILE_MODE": "0640", "SFTP_DIRECTORY_MODE": "755",
             "SFTP_RETRY_QUEUE_NAME": "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-retry",
+            "SFTP_TARGET_NAME": " {stem}_{date}{ext} ",
         ])
+        #expect(settings.targetName?.template == "{stem}_{date}{ext}")
         #expect(settings.targetDirectory == RemotePath("in/files"))
         #expect(settings.strip?.stripped(from: "out/a.txt") == "a.txt")
         #expect(settings.pushTimeoutSeconds == 90)

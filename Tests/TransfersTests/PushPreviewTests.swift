@@ -63,7 +63,7 @@ import Testing
         let world = await world()
         let key = try #require(ObjectKey("new"))
         let etag = try #require(ETag(InMemoryObjectStore.etag(of: Array("new".utf8))))
-        let target = try world.plan.target(for: key)
+        let target = try world.plan.target(for: key, storedAt: PushPlan.anyTime)
         let event = ObjectEvent(bucket: PushWorld.bucket, key: key, etag: etag).delivered(etag, to: target.destination)
         let (summary, planned, _) = await preview(world, IncomingEvent(Array(event.s3EventJSON.utf8)))
         #expect(summary.marked == 1 && summary.delivered == 0 && planned.map(\.action) == [.mark])

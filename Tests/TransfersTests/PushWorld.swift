@@ -10,6 +10,7 @@ final class PushWorld: Sendable {
         var source = InMemorySourceObjects.Behaviour()
         var server = InMemoryDestination.Behaviour()
         var allowsInPlace = false
+        var targetName: TargetName?
     }
 
     static let bucket = "bucket"
@@ -38,10 +39,12 @@ final class PushWorld: Sendable {
     }
 
     var plan: PushPlan {
-        PushPlan(
+        var plan = PushPlan(
             origin: "host:22:user", targetDirectory: "/in", allowsInPlace: behaviour.allowsInPlace,
             budgetBytes: 8 << 20,
             sha256: ReferenceSHA256.hexadecimal, randomBits: { [random] in random.next() })
+        plan.targetName = behaviour.targetName
+        return plan
     }
 
     /// A push of one object, in a function of its own.

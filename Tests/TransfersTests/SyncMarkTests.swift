@@ -47,7 +47,7 @@ import Testing
         #expect(
             metadata == [
                 "owner": "me", "mtime": "1", "synced": "true", "synced-at": "2026-03-01T10:06:00Z", "synced-etag": "e1",
-                "synced-to": here.sha256,
+                "synced-to": here.sha256, "synced-modified": "2026-03-01T10:05:30Z",
             ])
     }
 
@@ -74,6 +74,25 @@ import Testing
         for index in 1...8 { head = marked(head, for: here, as: "\(longest)\(index)") }
         let bytes = head.metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         #expect(bytes < 1024)
+    }
+
+    /// Marking stores the object anew, and another flow's mark does so once more: the time of its content stays.
+    @Test func timeOfTheContentIsThatBeforeAnyMark() {
+        let first = head("e1")
+        #expect(SyncMark.contentTime(of: first) == uploaded)
+        let once = marked(first, for: here)
+        #expect(once.lastModified != uploaded && SyncMark.contentTime(of: once) == uploaded)
+        #expect(SyncMark.contentTime(of: marked(once, for: there)) == uploaded)
+        // New content that carries the metadata of the old one has a time of its own.
+        var other = once
+        other.lastModified = uploaded + 7200
+        #expect(SyncMark.contentTime(of: other) == uploaded + 7200)
+        // The mark of a program that did not keep it.
+        var older = once
+        older.metadata["synced-modified"] = nil
+        #expect(SyncMark.contentTime(of: older) == older.lastModified)
+        older.metadata["synced-modified"] = "yesterday"
+        #expect(SyncMark.contentTime(of: older) == older.lastModified)
     }
 
     @Test func identityIsServerAndPath() {

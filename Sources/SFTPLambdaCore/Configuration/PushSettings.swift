@@ -8,6 +8,8 @@ public struct PushSettings: Sendable, Hashable {
     public var targetDirectory: RemotePath
     /// What is cut out of the keys.
     public var strip: KeyPattern?
+    /// What files are called; nil: what is left of their keys.
+    public var targetName: TargetName?
     /// Where goes what could not be pushed. Nil only where none is set and `needsQueue` was false.
     public var retryQueue: QueueReference?
     /// How long the push of one object may take; nil: as long as the invocation allows.
@@ -46,6 +48,7 @@ public struct PushSettings: Sendable, Hashable {
         let connection = ConnectionSettings(reading: &reader)
         let targetDirectory = reader.read(Settings.targetDirectory)
         let strip = reader.read(Settings.sourceStrip)
+        let targetName = reader.read(Settings.targetName)
         let hasQueue = needsQueue || reader.isSet(Settings.retryQueue.declaration)
         let retryQueue = hasQueue ? reader.read(Settings.retryQueue) : nil
         let pushTimeoutSeconds = reader.read(Settings.pushTimeoutSeconds)
@@ -57,6 +60,7 @@ public struct PushSettings: Sendable, Hashable {
         self.connection = connection
         self.targetDirectory = targetDirectory
         self.strip = strip
+        self.targetName = targetName
         self.retryQueue = retryQueue
         self.pushTimeoutSeconds = pushTimeoutSeconds == 0 ? nil : pushTimeoutSeconds
         self.fileMode = fileMode

@@ -95,6 +95,16 @@ enum SettingParsers {
         }
     }
 
+    /// How files are called on the server.
+    @Sendable static func targetName(_ text: String) throws(SettingProblem) -> TargetName {
+        let text = try oneLine(text)
+        do throws(TargetNameFailure) {
+            return try TargetName(text)
+        } catch {
+            throw SettingProblem("is \(shown(text)), which \(error.reason)")
+        }
+    }
+
     /// Permissions as `chmod` takes them.
     @Sendable static func mode(_ text: String) throws(SettingProblem) -> UInt32 {
         guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.allSatisfy({ (0x30...0x37).contains($0) })

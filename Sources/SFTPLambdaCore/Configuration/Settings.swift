@@ -14,7 +14,7 @@ enum Settings {
             afterPull.declaration, doneDirectory.declaration, fileRetentionDays.declaration,
             minimumFileAgeSeconds.declaration, steadySeconds.declaration, readyMarker.declaration,
             include.declaration, exclude.declaration, maximumFilesInFlight.declaration,
-            targetDirectory.declaration, sourceStrip.declaration, retryQueue.declaration,
+            targetDirectory.declaration, sourceStrip.declaration, targetName.declaration, retryQueue.declaration,
             pushTimeoutSeconds.declaration, fileMode.declaration, directoryMode.declaration, allowInPlace.declaration,
         ]
     }
@@ -210,6 +210,20 @@ extension Settings {
         summary: "The first match of this regular expression is cut out of the object key; what is left is the path "
             + "below SFTP_TARGET_DIR. JavaScript's syntax, without look-around and back references.",
         parse: { (text) throws(SettingProblem) in try KeyPattern(text) })
+
+    static let targetName = Setting.optional(
+        "SFTP_TARGET_NAME", pushes, fallbackText: "what is left of the key",
+        expected: "a path with placeholders, of \(TargetName.placeholders.joined(separator: " "))",
+        example: "'{dir}{stem}_{date}{ext}'",
+        summary:
+            "How each file is called below SFTP_TARGET_DIR: a path with placeholders. Of the key, after "
+            + "SFTP_SOURCE_S3_REGEXP_STRIP: `{path}`, all of it; `{dir}`, its directory with the `/` at the end, or nothing; "
+            + "`{name}`, the rest; `{stem}` and `{ext}`, the name before its last dot, and from that dot on. Of the time at "
+            + "which S3 got the object, in UTC: `{date}` and `{time}`, such as `20260131` and `235959`, or `{year}`, `{month}`, "
+            + "`{day}`, `{hour}`, `{minute}`, `{second}`. That time stays the same however often the object is tried. No "
+            + "two keys become one file: `{path}`, `{name}`, or `{stem}` and `{ext}` have to be there, and a key with a "
+            + "directory fails by name where `{dir}` is missing.",
+        parse: SettingParsers.targetName)
 
     static let retryQueue = Setting.required(
         "SFTP_RETRY_QUEUE_NAME", pushes, expected: "the name, URL or ARN of an SQS queue", example: "acme-retry",

@@ -57,12 +57,14 @@ package struct PushWork: Sendable {
     }
 
     func plan(_ run: FunctionRun) async throws -> PushPlan {
-        PushPlan(
+        var plan = PushPlan(
             origin: try await connector.origin(deadlineUptimeSeconds: run.window.deadlineUptimeSeconds),
             targetDirectory: settings.targetDirectory, strip: settings.strip, allowsInPlace: settings.allowInPlace,
             budgetBytes: MemoryBudget.bytes(environment: services.environment),
             objectTimeoutSeconds: settings.pushTimeoutSeconds.map(Double.init),
             sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
+        plan.targetName = settings.targetName
+        return plan
     }
 
     func objects(_ run: FunctionRun) -> S3SourceObjects {

@@ -52,6 +52,7 @@ extension ObjectEvent {
             file.member(RetryRecord.offsetBytes, partial.position.offsetBytes)
             file.member(RetryRecord.digest, partial.position.digest)
             file.member(RetryRecord.fruitlessAttempts, UInt64(max(0, partial.fruitlessAttempts)))
+            file.member(RetryRecord.contentTime, partial.contentTime?.rfc3339)
         }
     }
 }
@@ -69,6 +70,7 @@ enum RetryRecord {
     static let offsetBytes = "offsetBytes"
     static let digest = "digest"
     static let fruitlessAttempts = "fruitlessAttempts"
+    static let contentTime = "lastModified"
     /// The longest digest that is read.
     static let maximumDigestBytes = 256
 }

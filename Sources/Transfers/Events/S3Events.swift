@@ -72,7 +72,8 @@ enum S3Events {
         return PartialFile(
             name: name, etag: etag, destinationSHA256: destination,
             position: ContentPosition(offsetBytes: offsetBytes, digest: digest),
-            fruitlessAttempts: Int(min(attempts, 1000)))
+            fruitlessAttempts: Int(min(attempts, 1000)),
+            contentTime: ours[RetryRecord.contentTime]?.text.flatMap { UnixTime(rfc3339: $0) })
     }
 
     /// Whatever stands there other than false says that the object must be sent: that is never wrong.

@@ -11,6 +11,8 @@ public struct PartialFile: Hashable, Sendable {
     public var position: ContentPosition
     /// How many attempts in a row have brought it no further.
     public var fruitlessAttempts: Int
+    /// When that version was stored, where the target's path tells of it; nil where it does not.
+    public var contentTime: UnixTime?
 
     /// Below this it is not worth the requests.
     static let minimumBytes: UInt64 = 4 << 20
@@ -26,7 +28,8 @@ public struct PartialFile: Hashable, Sendable {
 
     /// Makes a value; nil when a push can have made no file of this name.
     public init?(
-        name: RemoteName, etag: ETag, destinationSHA256: String, position: ContentPosition, fruitlessAttempts: Int = 0
+        name: RemoteName, etag: ETag, destinationSHA256: String, position: ContentPosition, fruitlessAttempts: Int = 0,
+        contentTime: UnixTime? = nil
     ) {
         guard TemporaryName.isOurs(name) else { return nil }
         self.name = name
@@ -34,6 +37,7 @@ public struct PartialFile: Hashable, Sendable {
         self.destinationSHA256 = destinationSHA256
         self.position = position
         self.fruitlessAttempts = fruitlessAttempts
+        self.contentTime = contentTime
     }
 
     /// Counts another attempt; nil when it is given up.

@@ -26,6 +26,12 @@ public struct RemotePath: Hashable, Sendable, CustomStringConvertible {
         return RemotePath(clean: bytes + (isSlashNeeded ? [Self.slash] : []) + name.bytes)
     }
 
+    /// The directory that holds what is at the path: the root's is the root.
+    var parent: RemotePath {
+        guard let last = bytes.lastIndex(of: Self.slash) else { return RemotePath(clean: []) }
+        return RemotePath(clean: Array(bytes[..<max(last, 1)]))
+    }
+
     /// The path as text for people: see `printable(_:)`.
     public var description: String { bytes.isEmpty ? "." : printable(bytes) }
 

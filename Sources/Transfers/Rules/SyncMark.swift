@@ -5,6 +5,8 @@
 /// - `synced-etag`: the ETag that was sent. Marking changes the ETag of multipart and KMS-encrypted objects, so this is
 ///   how the mark of a version is told from another version.
 /// - `synced-to`: `Destination.sha256` of where it was sent
+/// - `synced-modified`: when the content was stored, in RFC 3339. Marking stores the object anew; a path that tells the
+///   time (`TargetName`) would be another one by that.
 ///
 /// Where two flows push one bucket, each would take the other's mark for none, send again and mark again for ever. So a
 /// mark keeps the destinations of the one before it, which stands for the same content: `synced-to` is a list, the
@@ -16,8 +18,10 @@ public struct SyncMark: Hashable, Sendable {
     public let etags: [ETag]
     /// When it was marked, if it says so.
     public let time: UnixTime?
+    /// When the content was stored, if it says so.
+    private let contentTime: UnixTime?
 
-    /// How many destinations and ETags a mark lists: as many flows may push one bucket. They take 830 of the 2,048 bytes
+    /// How many destinations and ETags a mark lists: as many flows may push one bucket. They take 870 of the 2,048 bytes
     /// that S3 allows for metadata.
     public static let maximumListed = 8
     /// How much later than `synced-at` a marked object of this size may have been stored: a minute for requests, their
@@ -35,6 +39,7 @@ public struct SyncMark: Hashable, Sendable {
         static let syncedAt = "synced-at"
         static let syncedETag = "synced-etag"
         static let syncedTo = "synced-to"
+        static let syncedModified = "synced-modified"
         static let syncedFrom = "synced-from"
         /// That of the JavaScript system.
         static let synched = "synched"
@@ -46,6 +51,13 @@ public struct SyncMark: Hashable, Sendable {
         destinations = Self.list(metadata[Name.syncedTo])
         etags = Self.list(metadata[Name.syncedETag]).compactMap { ETag($0) }
         time = metadata[Name.syncedAt].flatMap { UnixTime(rfc3339: $0) }
+        contentTime = metadata[Name.syncedModified].flatMap { UnixTime(rfc3339: $0) }
+    }
+
+    /// When the content of an object was stored: before any mark, which is a copy of the object with a time of its own.
+    public static func contentTime(of head: ObjectSummary) -> UnixTime {
+        guard let mark = SyncMark(metadata: head.metadata), mark.isOf(head) else { return head.lastModified }
+        return mark.contentTime ?? head.lastModified
     }
 
     /// Whether the mark is that of the object it was found on. An object that was stored long after its mark's time is a
@@ -65,9 +77,12 @@ public struct SyncMark: Hashable, Sendable {
     /// An object's metadata with the mark for a destination. All else is kept.
     /// - Parameters:
     ///   - head: the object that was sent, as it is to be marked.
+    ///   - contentTime: when that content was stored; nil for what the object says.
     ///   - now: the time of day. If the store's clock is ahead of it the store's time is taken: a mark that seemed older
     ///     than the object would not be believed (`isOf`), and the object sent and marked again and again.
-    public static func marked(_ head: ObjectSummary, as destination: Destination, now: UnixTime) -> [String: String] {
+    public static func marked(
+        _ head: ObjectSummary, as destination: Destination, contentTime: UnixTime? = nil, now: UnixTime
+    ) -> [String: String] {
         let older = SyncMark(metadata: head.metadata).flatMap { $0.isOf(head) ? $0 : nil }
         let sent = ETag(head.etag).map { [$0] } ?? []
         var metadata = head.metadata
@@ -75,6 +90,7 @@ public struct SyncMark: Hashable, Sendable {
         metadata[Name.syncedAt] = max(now, head.lastModified, head.storeTime ?? now).rfc3339
         metadata[Name.syncedETag] = listed(sent + (older?.etags ?? [])) { $0.text }
         metadata[Name.syncedTo] = listed([destination.sha256] + (older?.destinations ?? [])) { $0 }
+        metadata[Name.syncedModified] = (contentTime ?? Self.contentTime(of: head)).rfc3339
         return metadata
     }
 

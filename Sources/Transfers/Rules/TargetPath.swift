@@ -1,5 +1,5 @@
 /// Where an object goes on the partner's server (rule U1): SFTP_TARGET_DIR, and below it the key without what
-/// SFTP_SOURCE_S3_REGEXP_STRIP cuts out.
+/// SFTP_SOURCE_S3_REGEXP_STRIP cuts out, or what SFTP_TARGET_NAME makes of that.
 ///
 /// Two keys never become one path by our doing: what a server would fold together (`a//b` and `a/b`, `./a` and `a`) is
 /// refused for good, for else one object would replace the other at the partner, and both would be marked as delivered.
@@ -29,9 +29,13 @@ public struct TargetPath: Hashable, Sendable {
     public static let maximumNameBytes = 255
 
     /// Works out the path.
+    /// - Parameters:
+    ///   - name: what files are called; nil for what is left of their keys. Directories keep their path.
+    ///   - time: when the version of the object was stored, of which `name` may tell.
     /// - Throws: `TargetPathFailure` when the key can have none, now or ever.
     public init(
-        of key: ObjectKey, below targetDirectory: RemotePath, strip: (any KeyStrip)? = nil
+        of key: ObjectKey, below targetDirectory: RemotePath, strip: (any KeyStrip)? = nil, name: TargetName? = nil,
+        storedAt time: UnixTime = UnixTime(seconds: 0)
     ) throws(TargetPathFailure) {
         let slash = UInt8(ascii: "/")
         var rest = Self.rest(of: key, strip)
@@ -42,6 +46,12 @@ public struct TargetPath: Hashable, Sendable {
             if rest.last == slash { rest.removeLast() }
         } else if rest.isEmpty || rest.last == slash {
             throw TargetPathFailure("SFTP_SOURCE_S3_REGEXP_STRIP leaves nothing of the key for a file name")
+        } else if let name {
+            // Beside other text, a name that leads elsewhere would not be seen any more.
+            for segment in rest.split(separator: slash, omittingEmptySubsequences: false) {
+                _ = try Self.name(segment)
+            }
+            rest = try name.path(of: rest, at: time)
         }
         var path = targetDirectory
         var directories: [RemotePath] = []

@@ -136,7 +136,8 @@ struct FileDelivery: Sendable {
             let etag = ETag(object.summary.etag), let position = await content.position(upTo: writer.confirmedBytes)
         else { return nil }
         let kept = PartialFile(
-            name: name, etag: etag, destinationSHA256: target.destination.sha256, position: position)
+            name: name, etag: etag, destinationSHA256: target.destination.sha256, position: position,
+            contentTime: target.tellsTime ? target.contentTime : nil)
         return kept?.counted(after: partial, hasGoneOn: isGoneOnWith)
     }
 

@@ -25,10 +25,26 @@ final class LeftoverSweep: Sendable {
         directories = Mutex([plan.targetDirectory])
     }
 
-    /// Has the directory looked at that an object of this key goes to.
-    func note(_ key: ObjectKey) {
-        // What can never go anywhere leaves nothing.
-        guard let parent = try? plan.target(for: key).path.parent else { return }
+    /// Has the directories looked at that an object of this request goes to, and where files were begun for it.
+    func note(_ request: PushRequest) {
+        for begun in plan.begun(of: request) { note(begun.target.path.parent) }
+        // Where an object goes whose time counts is known once it was looked at. What can never go anywhere leaves nothing.
+        guard !plan.targetTellsTime, let target = try? plan.target(for: request.key, storedAt: PushPlan.anyTime) else {
+            return
+        }
+        note(target.path.parent)
+    }
+
+    /// Has the directory looked at in which an object was put.
+    func note(_ outcome: PushOutcome) {
+        guard plan.targetTellsTime else { return }
+        switch outcome {
+        case .delivered(let receipt), .unmarked(let receipt, _, _): note(receipt.path.parent)
+        case .marked, .skipped, .failed: break
+        }
+    }
+
+    private func note(_ parent: RemotePath) {
         directories.withLock { directories in
             guard directories.count < Self.maximumDirectories, !directories.contains(parent) else { return }
             directories.append(parent)

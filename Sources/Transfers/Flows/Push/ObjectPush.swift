@@ -27,12 +27,11 @@ struct ObjectPush: Sendable {
         var mayHaveReplaced = false
         if Checkpoint.isKept(under: request.key) { return .skipped(.checkpoint) }
         do throws(PushFailure) {
-            let target = try plan.target(for: request.key)
-            var partials = target.partials(of: request)
-            let outcome = try await run(
-                request, to: target, startedAt: clock.uptimeSeconds, &mayHaveReplaced, &partials)
+            try plan.check(request.key)
+            var begun = plan.begun(of: request)
+            let outcome = try await run(request, startedAt: clock.uptimeSeconds, &mayHaveReplaced, &begun)
             // What earlier pushes have begun is of no use any more.
-            for partial in partials { await discard(partial, target) }
+            for file in begun { await discard(file) }
             return outcome
         } catch {
             return .failed(error.sendingAgain(mayHaveReplaced))
@@ -40,8 +39,7 @@ struct ObjectPush: Sendable {
     }
 
     private func run(
-        _ request: PushRequest, to target: PushTarget, startedAt start: Double, _ mayHaveReplaced: inout Bool,
-        _ partials: inout [PartialFile]
+        _ request: PushRequest, startedAt start: Double, _ mayHaveReplaced: inout Bool, _ begun: inout [BegunFile]
     ) async throws(PushFailure) -> PushOutcome {
         let address = ObjectAddress(bucket: request.bucket, key: request.key)
         var delivered: PushReceipt?
@@ -49,6 +47,7 @@ struct ObjectPush: Sendable {
             guard let object = try await look(address) else {
                 return delivered.map { .delivered($0) } ?? .skipped(.gone)
             }
+            let target = try plan.target(for: request.key, object.summary)
             if !mayHaveReplaced {
                 switch target.decision(for: request, object.summary) {
                 case .nothingToDo(let reason): return .skipped(reason)
@@ -63,12 +62,14 @@ struct ObjectPush: Sendable {
                 throw PushFailure(.store, "\(address): the store gives it no ETag that can be used")
             }
             // One file is gone on with, whatever the number of those that were begun.
-            let begun = partials.first { $0.etag == sent }
-            for other in partials where other != begun { await discard(other, target) }
+            let partial = begun.first {
+                $0.file.etag == sent && $0.target.destination == target.destination
+            }?.file
+            for other in begun where other.file != partial { await discard(other) }
             // From here on it has another name, or none, and what is said of it is in the failure.
-            partials = []
+            begun = []
             let delivery = FileDelivery(
-                plan: plan, server: server, budget: budget, target: target, object: object, partial: begun,
+                plan: plan, server: server, budget: budget, target: target, object: object, partial: partial,
                 clock: clock,
                 look: { [mayHaveReplaced] () throws(PushFailure) in
                     guard let now = try await look(address), PushDecision.isVersion(sent, of: now.summary),
@@ -96,17 +97,15 @@ struct ObjectPush: Sendable {
     /// Removes what earlier pushes of the request have left.
     /// - Parameter kept: the one that stays.
     func discardPartials(of request: PushRequest, except kept: RemoteName?) async {
-        // What can never go anywhere has left nothing.
-        guard let target = try? plan.target(for: request.key) else { return }
-        for partial in target.partials(of: request) where partial.name != kept { await discard(partial, target) }
+        for begun in plan.begun(of: request) where begun.file.name != kept { await discard(begun) }
     }
 
     /// Removes what an earlier push has left, also when the task is cancelled.
-    private func discard(_ partial: PartialFile, _ target: PushTarget) async {
+    private func discard(_ begun: BegunFile) async {
         await Task {
             // Without a connection it stays, under a name that tells that it is ours.
             guard let (destination, _) = try? await server.destination() else { return }
-            try? await destination.removeFile(target.path(of: partial))
+            try? await destination.removeFile(begun.path)
         }.value
     }
 

@@ -6,6 +6,8 @@ public struct PushPlan: Sendable {
     public var targetDirectory: RemotePath
     /// What is cut out of the keys.
     public var strip: (any KeyStrip)?
+    /// What files are called; nil for what is left of their keys.
+    public var targetName: TargetName?
     /// Whether a file may be written under its final name when there is no other way (rule U9).
     public var allowsInPlace: Bool
     /// The bytes that may be in flight at once (decision 4).
@@ -38,23 +40,73 @@ public struct PushPlan: Sendable {
     /// What one object holds at the most, between the store and the server.
     static let maximumObjectBytes = 4 * 1024 * 1024
 
-    /// Where an object goes.
+    /// Whether where an object goes depends on when it was stored.
+    var targetTellsTime: Bool { targetName?.usesTime == true }
+
+    /// Where the object of that key goes, as it is now.
     /// - Throws: `.refused` when it can never go anywhere (rule U1).
-    func target(for key: ObjectKey) throws(PushFailure) -> PushTarget {
+    func target(for key: ObjectKey, _ summary: ObjectSummary) throws(PushFailure) -> PushTarget {
+        try target(for: key, storedAt: SyncMark.contentTime(of: summary))
+    }
+
+    /// Whether objects of that key can go anywhere, whatever their time.
+    /// - Throws: `.refused` when they cannot.
+    func check(_ key: ObjectKey) throws(PushFailure) { _ = try target(for: key, storedAt: Self.anyTime) }
+
+    /// Where an object that was stored at that time goes.
+    /// - Throws: `.refused` when it can never go anywhere (rule U1).
+    func target(for key: ObjectKey, storedAt time: UnixTime) throws(PushFailure) -> PushTarget {
         do throws(TargetPathFailure) {
-            let path = try TargetPath(of: key, below: targetDirectory, strip: strip)
+            let path = try TargetPath(
+                of: key, below: targetDirectory, strip: strip, name: targetName, storedAt: time)
             let identity = Destination.identity(origin: origin, path: path.path)
-            return PushTarget(path: path, destination: Destination(origin: origin, sha256: sha256(identity)))
+            return PushTarget(
+                path: path, destination: Destination(origin: origin, sha256: sha256(identity)), contentTime: time,
+                tellsTime: targetTellsTime)
         } catch {
             throw PushFailure(.refused, "\(key): \(error.reason)")
         }
     }
+
+    /// Where the path does not tell the time, and where only its form counts.
+    static let anyTime = UnixTime(seconds: 0)
+
+    /// What the request says of files that were begun, the one that has come furthest first, each with where it was to
+    /// go; nothing when it means other places than those of this plan.
+    func begun(of request: PushRequest) -> [BegunFile] {
+        var names: Set<RemoteName> = []
+        return request.events.reversed().compactMap(\.partial)
+            .sorted { $0.position.offsetBytes > $1.position.offsetBytes }
+            .compactMap { file in
+                // What can never go anywhere has left nothing.
+                guard targetTellsTime == (file.contentTime != nil),
+                    let target = try? target(for: request.key, storedAt: file.contentTime ?? Self.anyTime),
+                    case .file(let name) = target.path.kind, file.destinationSHA256 == target.destination.sha256,
+                    TemporaryName.isOurs(file.name, for: name)
+                else { return nil }
+                return BegunFile(file: file, target: target)
+            }
+            .filter { names.insert($0.file.name).inserted }
+    }
+}
+
+/// A temporary file that an earlier push has left, and where it was to go.
+struct BegunFile: Sendable {
+    let file: PartialFile
+    let target: PushTarget
+
+    /// Where it is.
+    var path: RemotePath { target.path(of: file) }
 }
 
 /// Where one object goes, and what its mark says of that.
 struct PushTarget: Sendable {
     let path: TargetPath
     let destination: Destination
+    /// When the object was stored that goes there.
+    let contentTime: UnixTime
+    /// Whether the path tells of that.
+    let tellsTime: Bool
 
     func decision(for request: PushRequest, _ summary: ObjectSummary) -> PushDecision {
         PushDecision.decide(request, head: summary, destination: destination)
@@ -66,7 +118,7 @@ struct PushTarget: Sendable {
     }
 
     func marked(_ summary: ObjectSummary, at now: UnixTime) -> [String: String] {
-        SyncMark.marked(summary, as: destination, now: now)
+        SyncMark.marked(summary, as: destination, contentTime: tellsTime ? contentTime : nil, now: now)
     }
 
     /// A name beside the target that no other attempt has.
@@ -74,18 +126,7 @@ struct PushTarget: Sendable {
         path.parent.appending(TemporaryName.name(for: name, randomBits: randomBits))
     }
 
-    /// What the request says of files that were begun here, the one that has come furthest first; nothing when it means
-    /// another place.
-    func partials(of request: PushRequest) -> [PartialFile] {
-        guard case .file(let name) = path.kind else { return [] }
-        var names: Set<RemoteName> = []
-        return request.events.reversed().compactMap(\.partial)
-            .filter { $0.destinationSHA256 == destination.sha256 && TemporaryName.isOurs($0.name, for: name) }
-            .sorted { $0.position.offsetBytes > $1.position.offsetBytes }
-            .filter { names.insert($0.name).inserted }
-    }
-
-    /// Where such a file is.
+    /// Where a file is that was begun for it.
     func path(of partial: PartialFile) -> RemotePath { path.parent.appending(partial.name) }
 
     /// - Throws: `.refused` for content under a key that makes a directory.

@@ -61,7 +61,7 @@ public struct PushPreview: Sendable {
 
     private func foresee(_ request: PushRequest) async throws(PushFailure) -> Result<PlannedPush, Nothing> {
         if Checkpoint.isKept(under: request.key) { return .failure(Nothing(reason: .checkpoint)) }
-        let target = try plan.target(for: request.key)
+        try plan.check(request.key)
         let object: (any SourceObject)?
         do throws(StoreFailure) {
             object = try await objects.current(request.address)
@@ -69,6 +69,7 @@ public struct PushPreview: Sendable {
             throw PushFailure(error)
         }
         guard let summary = object?.summary else { return .failure(Nothing(reason: .gone)) }
+        let target = try plan.target(for: request.key, summary)
         var push = PlannedPush(
             action: .send, object: request.address, path: target.path.path, sizeBytes: summary.sizeBytes)
         switch target.decision(for: request, summary) {

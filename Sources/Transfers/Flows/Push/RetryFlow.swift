@@ -267,8 +267,9 @@ public struct RetryFlow: Sendable {
         of held: inout HeldMessage, _ push: ObjectPush, _ turns: ObjectTurns, _ ledger: PushLedger
     ) async -> PushFailure? {
         while let request = held.left.first {
-            leftovers.note(request.key)
+            leftovers.note(request)
             let outcome = await turns.run(request.address) { await push.runLimited(request) }
+            leftovers.note(outcome)
             if case .failed(let failure) = outcome {
                 if failure.partial != nil || (failure.mustSend && !request.mustSend) {
                     held.changed[request.address] = failure
