@@ -67,7 +67,8 @@ enum Example {
         #expect(settings.minimumFileAgeSeconds == 0)
         #expect(settings.steadySeconds == 0)
         #expect(settings.readyMarker == nil)
-        #expect(settings.maximumFilesInFlight == 768)
+        #expect(settings.connection.maximumFilesInFlight == 768)
+        #expect(settings.connection.maximumBytesPerSecond == nil)
         #expect(settings.include == [])
         #expect(settings.exclude == [])
         #expect(settings.warnings == [])
@@ -94,7 +95,7 @@ enum Example {
             "SFTP_LEGACY_ALGORITHMS": "hmac-sha1, ssh-rsa\n3des-cbc,hmac-sha1",
             "SFTP_AFTER_PULL": "Done", "SFTP_DONE_DIR": "taken", "SFTP_STEADY_SECONDS": "5",
             "SFTP_READY_MARKER": "*.ok",
-            "SFTP_MAX_FILES_IN_FLIGHT": "8",
+            "SFTP_MAX_FILES_IN_FLIGHT": "8", "SFTP_MAX_BYTES_PER_SECOND": "65536",
             "SFTP_MIN_FILE_AGE_SECONDS": "60", "SFTP_INCLUDE": "*.csv, *.txt\nreports/**", "SFTP_EXCLUDE": "*.tmp,",
         ])
         #expect(settings.connection.port == 2222)
@@ -111,7 +112,9 @@ enum Example {
         #expect("\(settings.doneDirectory)" == "taken")
         #expect(settings.steadySeconds == 5)
         #expect(settings.readyMarker?.isMarker("a.ok".utf8) == true)
-        #expect(settings.maximumFilesInFlight == 8)
+        #expect(settings.connection.maximumFilesInFlight == 8)
+        #expect(settings.connection.maximumBytesPerSecond == 65_536)
+        #expect(try Example.pull(["SFTP_MAX_BYTES_PER_SECOND": "0"]).connection.maximumBytesPerSecond == nil)
         #expect(try Example.pull(["SFTP_AFTER_PULL": "keep"]).afterPull == .keep)
         #expect(try Example.pull(["SFTP_AFTER_PULL": "delete", "SFTP_FILE_RETENTION_DAYS": "0"]).afterPull == .delete)
         #expect(settings.include.map(\.pattern) == ["*.csv", "*.txt", "reports/**"])
@@ -123,8 +126,9 @@ enum Example {
             "SFTP_TARGET_DIR": "in/./files/", "SFTP_SOURCE_S3_REGEXP_STRIP": "^out/", "SFTP_PUSH_TIMEOUT_SECONDS": "90",
             "SFTP_ALLOW_IN_PLACE": "Yes", "SFTP_FILE_MODE": "0640", "SFTP_DIRECTORY_MODE": "755",
             "SFTP_RETRY_QUEUE_NAME": "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-retry",
-            "SFTP_TARGET_NAME": " {stem}_{date}{ext} ",
+            "SFTP_TARGET_NAME": " {stem}_{date}{ext} ", "SFTP_MAX_FILES_IN_FLIGHT": "3",
         ])
+        #expect(settings.connection.maximumFilesInFlight == 3)
         #expect(settings.targetName?.template == "{stem}_{date}{ext}")
         #expect(settings.targetDirectory == RemotePath("in/files"))
         #expect(settings.strip?.stripped(from: "out/a.txt") == "a.txt")

@@ -74,6 +74,26 @@ import Testing
         await client.close()
     }
 
+    /// What is under way on a limited line has to arrive before what is asked next is answered.
+    @Test func limitedLineHasLessUnderWay() async throws {
+        var constants = EngineConstants()
+        constants.fit(maximumBytesPerSecond: 400_000)
+        #expect(constants.readWindowBytes == 200_000 && constants.writeWindowBytes == 200_000)
+        let server = server(["/a": Self.content(300_000)])
+        let client = try await server.connect(constants: constants)
+        let handle = try await client.open(path("/a"), [.read, .write])
+        #expect(try await Self.joined(client.read(handle, from: 0, countBytes: 300_000)) == Self.content(300_000))
+        #expect(server.words.dropFirst().prefix(2) == ["READ 0+50000", "READ 50000+50000"])
+        await client.close()
+        var slow = EngineConstants()
+        slow.fit(maximumBytesPerSecond: 65_536)
+        #expect(slow.readWindowBytes == 65_536 && slow.transferBytes == 32_768)
+        var fast = EngineConstants()
+        fast.fit(maximumBytesPerSecond: 1 << 30)
+        #expect(fast.readWindowBytes == EngineConstants().readWindowBytes)
+        #expect(fast.transferBytes == PacketLimit.transferBytes)
+    }
+
     @Test func readsAreOf32KiBWithoutLimits() async throws {
         let server = server(["/a": Self.content(70_000)]) { $0.version = [PacketType.version, 0, 0, 0, 3] }
         let (client, handles) = try await open(server, ["/a"])

@@ -51,6 +51,23 @@ import Testing
         #expect(try Data(contentsOf: root.appendingPathComponent("up")) == Data(up))
     }
 
+    /// No more than the rate in each direction, with everything whole. That it takes as long as it must is no matter of
+    /// how fast the machine is.
+    @Test(.timeLimit(.minutes(1)))
+    func limitedConnectionCarriesBytesBothWaysAndNoFaster() async throws {
+        var fixture = try TransportFixture.shared()
+        fixture.configuration.maximumBytesPerSecond = 1_000_000
+        let bytes = Self.noise(400_000, seed: 8)
+        let start = ContinuousClock.now
+        let received = try await fixture.withChannel { sftp, _ in
+            try await Self.upload(bytes, to: "limited", sftp)
+            return try await Self.download("limited", bytes.count, sftp)
+        }
+        #expect(received == bytes)
+        // A tenth of a second's bytes may pass at once each way.
+        #expect(ContinuousClock.now - start >= .milliseconds(600))
+    }
+
     @Test(arguments: SSHConfiguration.standardCiphers(takesWholePackets: true))
     func everyCipherCarriesBytes(cipher: String) async throws {
         var fixture = try TransportFixture.shared()

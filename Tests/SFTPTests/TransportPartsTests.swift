@@ -94,6 +94,79 @@ import Testing
         #expect(wire.farewell == "reason 11")
     }
 
+    // MARK: A limited rate
+
+    /// A clock that a test moves.
+    private final class Time {
+        var now = ContinuousClock.now
+    }
+
+    @Test func limitedWireSendsNoMoreThanTheRateAllows() throws {
+        let (sockets, time) = (try SocketPair(), Time())
+        let wire = Wire(descriptor: sockets.ours, maximumBytesPerSecond: 200_000, now: { time.now })
+        #expect(wire.outgoingTargetBytes == 32 * 1_024)
+        let bytes = TransportLoopTests.noise(75_000, seed: 6)
+        #expect(bytes.withUnsafeBytes { wire.send($0) } == bytes.count)
+        #expect(wire.flush())
+        var received = sockets.read()
+        #expect(received.count == 20_000, "what a tenth of a second brings, at once")
+        #expect(!wire.flush() && sockets.read().isEmpty)
+        for _ in 0..<4 {
+            time.now += .milliseconds(50)
+            #expect(wire.flush())
+            let more = sockets.read()
+            #expect((9_990...10_000).contains(more.count))
+            received += more
+        }
+        time.now += .seconds(1)
+        #expect(wire.flush() && !wire.flush())
+        received += sockets.read()
+        #expect(received == bytes && wire.outgoingBytes == 0)
+    }
+
+    @Test func limitedWireFetchesNoMoreThanTheRateAllows() throws {
+        let (sockets, time) = (try SocketPair(), Time())
+        let wire = Wire(descriptor: sockets.ours, maximumBytesPerSecond: 200_000, now: { time.now })
+        let bytes = TransportLoopTests.noise(50_000, seed: 7)
+        sockets.write(bytes)
+        var received: [UInt8] = []
+        var fetches: [Int] = []
+        for _ in 0..<200 {
+            if wire.fetch() {
+                let (count, taken) = take(from: wire, 100_000)
+                fetches.append(count)
+                received += taken
+            }
+            if received.count == bytes.count { break }
+            time.now += .milliseconds(1)
+        }
+        #expect(received == bytes)
+        #expect(fetches.first == 20_000)
+        // Not byte by byte: what a quarter of the bucket holds is worth a call.
+        #expect(fetches.dropFirst().dropLast().allSatisfy { $0 >= 4_900 })
+        #expect(time.now - ContinuousClock.now < .seconds(1))
+    }
+
+    /// With bytes there that may not be fetched yet, and even with a connection that broke, poll would return at once.
+    @Test(arguments: [false, true]) func limitedWireSleepsUntilMoreMayPass(isClosed: Bool) throws {
+        let (sockets, time) = (try SocketPair(), Time())
+        let wire = Wire(descriptor: sockets.ours, maximumBytesPerSecond: 65_536, now: { time.now })
+        let wakeUp = try #require(WakeUp())
+        sockets.write([UInt8](repeating: 1, count: 60_000))
+        #expect(wire.fetch())
+        #expect(take(from: wire, 60_000).count == 16_384)
+        if isClosed { sockets.closeTheirs() }
+        let start = ContinuousClock.now
+        while ContinuousClock.now < start + .milliseconds(30) {
+            let before = ContinuousClock.now
+            wire.wait(wakeUp, until: start + .milliseconds(30))
+            #expect(ContinuousClock.now - before >= .milliseconds(1), "it did not sleep")
+        }
+        #expect(!wire.fetch())
+        time.now += .milliseconds(100)
+        #expect(wire.fetch())
+    }
+
     private func take(from wire: Wire, _ count: Int) -> (count: Int, bytes: [UInt8]) {
         var buffer = [UInt8](repeating: 0, count: count)
         let taken = buffer.withUnsafeMutableBytes { wire.receive(into: $0) }

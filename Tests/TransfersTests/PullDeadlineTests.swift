@@ -73,6 +73,41 @@ import Transfers
         #expect(!summary.isFailure)
     }
 
+    @Test func fileThatCannotComeInTimeAtTheLimitOfTheRateIsNotBegun() throws {  // P7
+        var fixture = PullFixture()
+        fixture.plan.maximumFilesInFlight = 1
+        fixture.plan.maximumBytesPerSecond = 100_000
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
+        fixture.put("a", sampleBytes(1_000))
+        fixture.put("b", sampleBytes(3_000_000))
+        let clock = fixture.clock
+        let pull = fixture.pull(
+            tap: tapOn(.before, "store.put") { _ in
+                clock.advance(seconds: 35)
+                return .proceed
+            })
+        // Nothing is known of large files, but 3 MB take 30 s at the limit, and there are 25 left.
+        let summary = try DeterministicRun.run { await pull.flow.run() }
+        #expect(summary.transferred == 1 && summary.remaining == 1 && !summary.isFailure)
+        #expect(pull.files.counters.operations["openFile"] == 1)
+    }
+
+    /// It would remain for ever, and nobody would hear of it.
+    @Test func fileThatNoRunCanCarryAtTheLimitOfTheRateIsBegunAndFailsByName() throws {  // P7
+        var fixture = PullFixture()
+        fixture.plan.maximumBytesPerSecond = 100_000
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 20
+        fixture.put("b", sampleBytes(3_000_000))
+        let clock = fixture.clock
+        let summary = try fixture.run(
+            tap: tapOn(.before, "store.put") { _ in
+                clock.advance(seconds: 21)
+                return .failStore(.cancelled)
+            })
+        #expect(summary.failed == 1 && summary.remaining == 0)
+        #expect(summary.failures.first?.reason.contains("raise SFTP_MAX_BYTES_PER_SECOND (it is 100000)") == true)
+    }
+
     @Test(arguments: [true, false])
     func fileThatWaitedTooLongIsNotBegun(_ waitsForItsTurn: Bool) throws {  // P7
         var fixture = PullFixture()

@@ -11,6 +11,7 @@ final class PushWorld: Sendable {
         var server = InMemoryDestination.Behaviour()
         var allowsInPlace = false
         var targetName: TargetName?
+        var maximumObjectsInFlight = PushPlan.mostObjectsInFlight
     }
 
     static let bucket = "bucket"
@@ -44,6 +45,7 @@ final class PushWorld: Sendable {
             budgetBytes: 8 << 20,
             sha256: ReferenceSHA256.hexadecimal, randomBits: { [random] in random.next() })
         plan.targetName = behaviour.targetName
+        plan.maximumObjectsInFlight = behaviour.maximumObjectsInFlight
         return plan
     }
 

@@ -73,6 +73,31 @@ struct RetryFlowTests {
         #expect(Set(world.observer.found ?? []) == Set((0..<57).map { "k\($0)" }))
     }
 
+    /// SFTP_MAX_FILES_IN_FLIGHT, of push as well. A message that waits is not received before its turn.
+    @Test(arguments: [1, 3, 16]) func noMoreObjectsAreInFlightThanMayBe(most: Int) async {
+        let world = world((0..<40).map { "k\($0)" }) { $0.maximumObjectsInFlight = most }
+        let gauge = ByteGauge()
+        let summary = await world.retryFlow(tap: inFlight(gauge)).run()
+        #expect(summary.delivered == 40 && world.queue.messages.isEmpty)
+        #expect(gauge.most <= most && (gauge.most > 1 || most == 1) && gauge.current == 0)
+        let records = (0..<40).map { body("p\($0)").dropFirst(#"{"Records":["#.count).dropLast(2) }
+        let event = IncomingEvent(Array((#"{"Records":["# + records.joined(separator: ",") + "]}").utf8))
+        for index in 0..<40 { world.store.plant("p\(index)", content) }
+        let pushed = await world.flow(tap: inFlight(gauge)).run(event).summary
+        #expect(pushed.delivered == 40)
+        #expect(gauge.most <= most && gauge.current == 0)
+    }
+
+    /// Counts the objects that are on their way.
+    private func inFlight(_ gauge: ByteGauge) -> PortTap {
+        PortTap { call in
+            if call.operation == "remote.createFile", call.moment == .before { gauge.add(1) }
+            for _ in 0..<20 { await Task.yield() }
+            if call.operation == "store.setMetadata", call.moment == .after { gauge.add(-1) }
+            return .proceed
+        }
+    }
+
     @Test func messagesWithNothingLeftToDoAreRemoved() async {
         let world = world(["sent", "gone"])
         _ = await world.push("sent", event: content)

@@ -136,6 +136,24 @@ import Testing
         #expect(!pace.canFinish(sizeBytes: 0, now: 100))
     }
 
+    @Test func limitOfTheRateIsKnownBeforeTheFirstFile() {
+        let pace = Pace(deadlineUptimeSeconds: 100, maximumBytesPerSecond: 1000)
+        #expect(pace.isWithinLimit(bytes: 49_000, now: 50))
+        #expect(!pace.isWithinLimit(bytes: 51_000, now: 50))
+        #expect(!pace.isWithinLimit(bytes: 0, now: 101))
+        #expect(Pace(deadlineUptimeSeconds: nil, maximumBytesPerSecond: 1).isWithinLimit(bytes: .max, now: 50))
+        #expect(Pace(deadlineUptimeSeconds: 100).isWithinLimit(bytes: .max, now: 50))
+        var parts = PartPace(
+            deadlineUptimeSeconds: 100, maximumBytesPerSecond: 1000, openingSeconds: 0.1, beganUptimeSeconds: 0)
+        #expect(parts.mayBegin(partBytes: 40_000, underWayBytes: 40_000, isLast: false, now: 10))
+        #expect(!parts.mayBegin(partBytes: 40_000, underWayBytes: 60_000, isLast: false, now: 10))
+        #expect(parts.fits(leftBytes: 90_001, now: 10) == false)
+        #expect(parts.fits(leftBytes: 80_000, now: 10) == nil, "how fast it really comes is not known")
+        // However fast the first bytes came.
+        parts.stored(40_000)
+        #expect(!parts.mayBegin(partBytes: 95_000, underWayBytes: 0, isLast: false, now: 10))
+    }
+
     @Test func largeFileNeedsTimeForItsBytes() {
         var pace = Pace(deadlineUptimeSeconds: 1000)
         pace.began(atUptimeSeconds: 0)

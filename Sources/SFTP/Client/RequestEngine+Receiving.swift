@@ -89,8 +89,8 @@ extension RequestEngine {
 
     private mutating func adopt(_ said: SFTPLimits) {
         limits = said
-        readBytes = said.usedReadBytes
-        writeBytes = said.usedWriteBytes
+        readBytes = min(said.usedReadBytes, constants.transferBytes)
+        writeBytes = min(said.usedWriteBytes, constants.transferBytes)
     }
 
     /// The error for a server that has been silent for too long.

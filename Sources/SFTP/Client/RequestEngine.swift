@@ -6,10 +6,25 @@ struct EngineConstants: Sendable {
     var readWindowBytes = 4 << 20
     /// How many bytes may be written and not be confirmed, over all files: OpenSSH's channel window.
     var writeWindowBytes = 64 * PacketLimit.safeTransferBytes
+    /// The most that one READ asks for and one WRITE holds, if the server takes as much.
+    var transferBytes = PacketLimit.transferBytes
     /// How long nothing may come while something is outstanding.
     var operationTimeout: Duration = .seconds(30)
     /// When VERSION must be there, however much of it has come; nil sets no end.
     var startDeadline: ContinuousClock.Instant?
+
+    /// Where the rate is limited, so much time passes until what is under way has arrived: a request that comes next waits
+    /// for that long, and what is left at a deadline has to be closed.
+    private static let limitedWindowSeconds = 0.5
+
+    /// Fits what is under way at once to a line that carries only so much.
+    mutating func fit(maximumBytesPerSecond: Int) {
+        let safeBytes = PacketLimit.safeTransferBytes
+        let windowBytes = max(2 * safeBytes, Int(Double(maximumBytesPerSecond) * Self.limitedWindowSeconds))
+        readWindowBytes = min(readWindowBytes, windowBytes)
+        writeWindowBytes = min(writeWindowBytes, windowBytes)
+        transferBytes = min(transferBytes, max(safeBytes, windowBytes / 4))
+    }
 }
 
 /// The state of one SFTP connection: which requests wait, which are on the wire, and who waits for what. Pure: it

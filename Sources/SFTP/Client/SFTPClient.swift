@@ -45,6 +45,7 @@ public final class SFTPClient: Sendable {
     ) async throws(SFTPError) -> SFTPClient {
         var constants = EngineConstants()
         constants.startDeadline = ContinuousClock.now + .seconds(configuration.readyTimeoutSeconds)
+        if let most = configuration.maximumBytesPerSecond { constants.fit(maximumBytesPerSecond: most) }
         return try await connect(
             opener: SSHTransport(configuration, logger: logger), options: options, constants: constants)
     }

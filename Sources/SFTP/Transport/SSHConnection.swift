@@ -39,7 +39,7 @@ final class SSHConnection {
         readyDeadline = ContinuousClock.now + .seconds(configuration.readyTimeoutSeconds)
         let (descriptor, address) = try connector.connect(addresses, until: min(connectDeadline, readyDeadline))
         self.descriptor = descriptor
-        wire = Wire(descriptor: descriptor)
+        wire = Wire(descriptor: descriptor, maximumBytesPerSecond: configuration.maximumBytesPerSecond)
         do throws(SFTPError) {
             session = try SSHSession(wire: wire)
         } catch {
@@ -65,7 +65,7 @@ final class SSHConnection {
         from handler: any ChannelHandler, to channel: OpaquePointer, _ step: SFTPError.Step
     ) throws(SFTPError) -> Bool {
         var hasMoved = false
-        while wire.outgoingBytes < Wire.outgoingTargetBytes {
+        while wire.outgoingBytes < wire.outgoingTargetBytes {
             if output.count < Self.outputLowBytes {
                 handler.fillOutput(&output.storage, limitBytes: output.consumedBytes + Self.outputLimitBytes)
             }

@@ -8,8 +8,11 @@ import Glibc
 /// cannot come about; that is what makes key re-exchange safe while both directions are busy.
 final class Wire {
     /// No channel data is written while this much waits for the socket: so much that a call of send is worth it, and so
-    /// little that what was just ciphered is still in the processor's cache when the kernel copies it.
-    static let outgoingTargetBytes = 256 * 1_024
+    /// little that what was just ciphered is still in the processor's cache when the kernel copies it. Where the rate is
+    /// limited it is less: what is asked next waits behind it.
+    let outgoingTargetBytes: Int
+    private static let mostOutgoingTargetBytes = 256 * 1_024
+    private static let leastOutgoingTargetBytes = 32 * 1_024
     /// Past this libssh2's own answers have piled up: the server asks and does not read.
     private static let outgoingLimitBytes = 4 * 1_048_576
     /// One recv call.
@@ -24,6 +27,10 @@ final class Wire {
     private let incoming: UnsafeMutableRawBufferPointer
     private var incomingStart = 0
     private var incomingEnd = 0
+    /// What may pass each way; nil where nothing limits it.
+    private var sending: TokenBucket?
+    private var receiving: TokenBucket?
+    private let now: () -> ContinuousClock.Instant
 
     /// Bytes that libssh2 has taken from us: shows whether a call of it made progress.
     private(set) var takenBytes = 0
@@ -44,8 +51,20 @@ final class Wire {
     /// The session is being taken down: what libssh2 still sends is dropped, and it receives nothing but the end.
     var isDetached = false
 
-    init(descriptor: Int32) {
+    /// - Parameters:
+    ///   - maximumBytesPerSecond: how much may pass each way; nil for whatever the line carries.
+    ///   - now: the clock of that limit.
+    init(
+        descriptor: Int32, maximumBytesPerSecond: Int? = nil,
+        now: @escaping () -> ContinuousClock.Instant = { ContinuousClock.now }
+    ) {
         self.descriptor = descriptor
+        self.now = now
+        let bucket = maximumBytesPerSecond.map { TokenBucket(bytesPerSecond: $0, at: now()) }
+        (sending, receiving) = (bucket, bucket)
+        outgoingTargetBytes = min(
+            Self.mostOutgoingTargetBytes,
+            max(Self.leastOutgoingTargetBytes, bucket?.capacityBytes ?? Self.mostOutgoingTargetBytes))
         incoming = .allocate(byteCount: Self.incomingBytes, alignment: 16)
     }
 
@@ -90,13 +109,15 @@ final class Wire {
 
     // MARK: The socket's side
 
-    /// Sends what waits, as far as the socket takes it.
+    /// Sends what waits, as far as the socket takes it and the rate allows.
     /// - Returns: whether anything left.
     func flush() -> Bool {
         var hasMoved = false
         while !outgoing.isEmpty {
+            let most = sending?.granted(outgoing.count, at: now()) ?? outgoing.count
+            guard most > 0 else { return hasMoved }
             let count = outgoing.withPending {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                Glibc.send(descriptor, $0.baseAddress, min(most, $0.count), Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else {
                 let code = errno
@@ -109,17 +130,20 @@ final class Wire {
                 return hasMoved
             }
             outgoing.consume(count)
+            sending?.take(count)
             hasMoved = true
         }
         return hasMoved
     }
 
-    /// Fetches what has arrived, if libssh2 has taken everything before it.
+    /// Fetches what has arrived, if libssh2 has taken everything before it and the rate allows.
     /// - Returns: whether anything came, the end included.
     func fetch() -> Bool {
         guard !hasIncoming, !isEnded else { return false }
+        let most = receiving?.granted(incoming.count, at: now()) ?? incoming.count
+        guard most > 0 else { return false }
         while true {
-            let count = recv(descriptor, incoming.baseAddress, incoming.count, 0)
+            let count = recv(descriptor, incoming.baseAddress, most, 0)
             let code = errno
             if count < 0, code == EINTR { continue }
             if count < 0, code == EAGAIN { return false }
@@ -134,17 +158,32 @@ final class Wire {
             if opening.count < Self.openingBytes {
                 opening += incoming.prefix(min(count, Self.openingBytes - opening.count))
             }
+            receiving?.take(count)
             (incomingStart, incomingEnd) = (0, count)
             receivedBytes += count
             return true
         }
     }
 
-    /// Waits until the socket can go on, the thread is woken, or the time is over.
+    /// Waits until the socket can go on, as far as the rate allows, the thread is woken, or the time is over.
     func wait(_ wakeUp: WakeUp, until deadline: ContinuousClock.Instant?) {
-        let events = outgoing.isEmpty ? POLLIN : POLLIN | POLLOUT
-        var polled = isEnded ? [] : [pollfd(fd: descriptor, events: Int16(events), revents: 0)]
-        wakeUp.sleep(&polled, until: deadline)
+        var end = deadline
+        var events: Int32 = 0
+        if let pause = receiving?.pause(incoming.count, at: now()) {
+            end = min(end ?? pause, pause)
+        } else {
+            events |= POLLIN
+        }
+        if !outgoing.isEmpty {
+            if let pause = sending?.pause(outgoing.count, at: now()) {
+                end = min(end ?? pause, pause)
+            } else {
+                events |= POLLOUT
+            }
+        }
+        // Asked for nothing, poll would return at once for a connection that broke, again and again.
+        var polled = isEnded || events == 0 ? [] : [pollfd(fd: descriptor, events: Int16(events), revents: 0)]
+        wakeUp.sleep(&polled, until: end)
     }
 }
 

@@ -14,6 +14,10 @@ public struct ConnectionSettings: Sendable, Hashable {
     public var readyTimeoutSeconds: Int
     /// Weak algorithms that may be used.
     public var legacyAlgorithms: [LegacyAlgorithm]
+    /// How many files may be in flight at once.
+    public var maximumFilesInFlight: Int
+    /// How many bytes a second may pass each way; nil: whatever the line carries.
+    public var maximumBytesPerSecond: Int?
 
     /// Reads the settings of the connection; nil when one of them is missing or faulty, which the reader then knows.
     init?(reading reader: inout SettingsReader) {
@@ -26,14 +30,20 @@ public struct ConnectionSettings: Sendable, Hashable {
             hostKey: reader.read(Settings.hostKey))
         let readyTimeoutSeconds = reader.read(Settings.readyTimeoutSeconds)
         let legacyAlgorithms = reader.read(Settings.legacyAlgorithms)
+        let maximumFilesInFlight = reader.read(Settings.maximumFilesInFlight)
+        let maximumBytesPerSecond = reader.read(Settings.maximumBytesPerSecond)
         Self.checkLogin(login, secretID, &reader)
-        guard let host, let port, let readyTimeoutSeconds, let legacyAlgorithms else { return nil }
+        guard let host, let port, let readyTimeoutSeconds, let legacyAlgorithms, let maximumFilesInFlight else {
+            return nil
+        }
         self.host = host
         self.port = port
         self.login = login
         self.secretID = secretID
         self.readyTimeoutSeconds = readyTimeoutSeconds
         self.legacyAlgorithms = legacyAlgorithms
+        self.maximumFilesInFlight = maximumFilesInFlight
+        self.maximumBytesPerSecond = maximumBytesPerSecond ?? nil
     }
 
     /// Without a secret, the plain variables must be a whole login. What is set but faulty has its fault already.

@@ -26,8 +26,6 @@ public struct PullSettings: Sendable, Hashable {
     public var include: [Glob]
     /// Files that match one of these stay.
     public var exclude: [Glob]
-    /// How many files may be in flight at once.
-    public var maximumFilesInFlight: Int
     /// Variables that look like settings and are none.
     public var warnings: [SettingWarning]
 
@@ -51,7 +49,6 @@ public struct PullSettings: Sendable, Hashable {
         let readyMarker = reader.read(Settings.readyMarker)
         let include = reader.read(Settings.include)
         let exclude = reader.read(Settings.exclude)
-        let maximumFilesInFlight = reader.read(Settings.maximumFilesInFlight)
         if let afterPull, afterPull != .done, fileRetentionDays ?? 0 != 0 {
             reader.record(
                 Settings.fileRetentionDays.declaration,
@@ -59,7 +56,7 @@ public struct PullSettings: Sendable, Hashable {
         }
         guard reader.faults.isEmpty, let connection, let sourceDirectory, let bucket, let keyPrefix, let afterPull,
             let doneDirectory, let fileRetentionDays, let minimumFileAgeSeconds, let steadySeconds, let include,
-            let exclude, let maximumFilesInFlight
+            let exclude
         else { throw reader.error }
         self.connection = connection
         self.sourceDirectory = sourceDirectory
@@ -71,7 +68,6 @@ public struct PullSettings: Sendable, Hashable {
         self.minimumFileAgeSeconds = minimumFileAgeSeconds
         self.steadySeconds = steadySeconds
         self.readyMarker = readyMarker
-        self.maximumFilesInFlight = maximumFilesInFlight
         self.include = include
         self.exclude = exclude
         warnings = reader.warnings

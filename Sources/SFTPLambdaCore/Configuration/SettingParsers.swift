@@ -16,6 +16,12 @@ enum SettingParsers {
         }
     }
 
+    /// A rate; nil for none. Below the least, a single packet of SFTP would take longer than a silence may last.
+    @Sendable static func bytesPerSecond(_ text: String) throws(SettingProblem) -> Int? {
+        guard text != "0" else { return nil }
+        return try wholeNumber(65_536...10_000_000_000)(text)
+    }
+
     /// Yes or no.
     @Sendable static func boolean(_ text: String) throws(SettingProblem) -> Bool {
         switch text.lowercased() {

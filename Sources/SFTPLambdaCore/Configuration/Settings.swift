@@ -10,10 +10,11 @@ enum Settings {
             host.declaration, port.declaration, user.declaration, privateKey.declaration,
             privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
             readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
+            maximumFilesInFlight.declaration, maximumBytesPerSecond.declaration,
             sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
             afterPull.declaration, doneDirectory.declaration, fileRetentionDays.declaration,
             minimumFileAgeSeconds.declaration, steadySeconds.declaration, readyMarker.declaration,
-            include.declaration, exclude.declaration, maximumFilesInFlight.declaration,
+            include.declaration, exclude.declaration,
             targetDirectory.declaration, sourceStrip.declaration, targetName.declaration, retryQueue.declaration,
             pushTimeoutSeconds.declaration, fileMode.declaration, directoryMode.declaration, allowInPlace.declaration,
         ]
@@ -94,6 +95,22 @@ extension Settings {
             + "those named are added. The error of a server that needs one names the value to set. Names, separated by "
             + "commas: \(LegacyAlgorithm.all.map { "`\($0.name)`" }.joined(separator: ", ")).",
         parse: SettingParsers.legacyAlgorithms)
+
+    static let maximumFilesInFlight = Setting.optional(
+        "SFTP_MAX_FILES_IN_FLIGHT", all, fallback: 768, fallbackText: "768, and 16 for push and pushRetry",
+        expected: "a whole number from 1 to 768", example: "8",
+        summary:
+            "How many files may be in flight at once, all over one connection. push and pushRetry never have more than 16. "
+            + "Fewer spare a weak server; far away, they take longer.",
+        parse: SettingParsers.wholeNumber(1...768))
+
+    static let maximumBytesPerSecond = Setting.optional(
+        "SFTP_MAX_BYTES_PER_SECOND", all, fallbackText: "whatever the line carries",
+        expected: "a whole number of bytes from 65536 to 10000000000, or 0 for no limit", example: "5000000",
+        summary:
+            "How many bytes a second may pass over the connection, in each direction, those of SSH itself included. Each "
+            + "invocation has a connection of its own: how many run at once is a matter of reserved concurrency.",
+        parse: SettingParsers.bytesPerSecond)
 
     /// No Lambda invocation runs longer.
     private static let maximumInvocationSeconds = 900
@@ -185,14 +202,6 @@ extension Settings {
         expected: "globs separated by commas or line ends", example: "'*.tmp,*.part'",
         summary: "Files that match one of these globs are left alone, even when SFTP_INCLUDE names them.",
         parse: SettingParsers.globs)
-
-    static let maximumFilesInFlight = Setting.optional(
-        "SFTP_MAX_FILES_IN_FLIGHT", pull, fallback: 768, fallbackText: "768",
-        expected: "a whole number from 1 to 768", example: "8",
-        summary:
-            "How many files may be in flight at once, all over one connection. Fewer spare a weak server; far away, "
-            + "they take longer.",
-        parse: SettingParsers.wholeNumber(1...768))
 }
 
 // S3 to server.

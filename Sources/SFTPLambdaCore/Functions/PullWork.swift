@@ -73,7 +73,8 @@ package struct PullWork: Sendable {
         plan.afterPull = settings.afterPull
         plan.doneName = settings.doneDirectory
         plan.steadySeconds = Int64(settings.steadySeconds)
-        plan.maximumFilesInFlight = settings.maximumFilesInFlight
+        plan.maximumFilesInFlight = settings.connection.maximumFilesInFlight
+        plan.maximumBytesPerSecond = settings.connection.maximumBytesPerSecond
         return plan
     }
 

@@ -64,6 +64,8 @@ package struct PushWork: Sendable {
             objectTimeoutSeconds: settings.pushTimeoutSeconds.map(Double.init),
             sha256: { bytes in SHA256Hasher.hexadecimal(SHA256Hasher.digest(bytes)) })
         plan.targetName = settings.targetName
+        plan.maximumObjectsInFlight = min(
+            settings.connection.maximumFilesInFlight, PushPlan.mostObjectsInFlight)
         return plan
     }
 

@@ -32,8 +32,8 @@ extension FileTransfer {
         let now = clock.uptimeSeconds
         let run = PartRun(
             pace: PartPace(
-                deadlineUptimeSeconds: plan.deadlineUptimeSeconds, openingSeconds: now - openedUptimeSeconds,
-                beganUptimeSeconds: now))
+                deadlineUptimeSeconds: plan.deadlineUptimeSeconds, maximumBytesPerSecond: plan.maximumBytesPerSecond,
+                openingSeconds: now - openedUptimeSeconds, beganUptimeSeconds: now))
         do throws(Fault) {
             try await sendParts(reader, count: count, sizeBytes: sizeBytes, to: upload, run)
             guard mayFinish(upload, run) else { throw Fault.noTime }

@@ -15,6 +15,7 @@ final class PullLedger: Sendable {
     private let clock: any Clock
     private let startUptimeSeconds: Double
     private let deadlineUptimeSeconds: Double?
+    private let maximumBytesPerSecond: Int?
     private let state: Mutex<State>
 
     /// A file that was begun before this part of the time was over and still did not finish is too big for one
@@ -29,7 +30,10 @@ final class PullLedger: Sendable {
         self.observer = observer
         startUptimeSeconds = clock.uptimeSeconds
         deadlineUptimeSeconds = plan.deadlineUptimeSeconds
-        state = Mutex(State(pace: Pace(deadlineUptimeSeconds: plan.deadlineUptimeSeconds)))
+        maximumBytesPerSecond = plan.maximumBytesPerSecond
+        let pace = Pace(
+            deadlineUptimeSeconds: plan.deadlineUptimeSeconds, maximumBytesPerSecond: plan.maximumBytesPerSecond)
+        state = Mutex(State(pace: pace))
     }
 
     /// Whether nothing new may begin: the connection is lost or the task was cancelled.
@@ -47,7 +51,9 @@ final class PullLedger: Sendable {
         return state.withLock { state in
             let isLarge = sizeBytes > UInt64(PartPlan.partBytes)
             if isLarge && state.leavesLargeFiles { return false }
-            if state.pace.canFinish(sizeBytes: sizeBytes, now: now) { return true }
+            // One that has nearly all of the time begins all the same: no run could carry it, and that has to be seen.
+            let isWithinLimit = isEarly(now) || state.pace.isWithinLimit(bytes: sizeBytes, now: now)
+            if isWithinLimit, state.pace.canFinish(sizeBytes: sizeBytes, now: now) { return true }
             return isLarge && canContinue && state.pace.canFinishPart(now: now)
         }
     }
@@ -110,8 +116,8 @@ final class PullLedger: Sendable {
         failed(
             path,
             "not one part of it (\(PartPlan.partBytes) bytes) was read and stored in the \(Int(hadSeconds)) s that this "
-                + "invocation had, so it comes at less than \(kilobytesPerSecond) kB/s and no run gets further: give the "
-                + "function a longer timeout, or more memory, with which Lambda gives it more of a processor")
+                + "invocation had, so it comes at less than \(kilobytesPerSecond) kB/s and no run gets further: "
+                + remedy)
     }
 
     func listingCutShort() {
@@ -214,8 +220,14 @@ final class PullLedger: Sendable {
         let hadSeconds = Int(deadlineUptimeSeconds - startSeconds)
         failed(
             path,
-            "it did not finish in the \(hadSeconds) s that this invocation had for it: give the function a longer "
-                + "timeout, or more memory, with which Lambda gives it more of a processor")
+            "it did not finish in the \(hadSeconds) s that this invocation had for it: \(remedy)")
+    }
+
+    /// What helps against a lack of time.
+    private var remedy: String {
+        let limit = maximumBytesPerSecond.map { "raise SFTP_MAX_BYTES_PER_SECOND (it is \($0)), " } ?? ""
+        return limit
+            + "give the function a longer timeout, or more memory, with which Lambda gives it more of a processor"
     }
 
     /// A listing was cut off while it waited for the server's answer. That is nothing where the whole run was short of

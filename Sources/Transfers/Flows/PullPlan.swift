@@ -26,6 +26,8 @@ public struct PullPlan: Sendable {
     public var sha256: @Sendable ([UInt8]) -> String
     /// How many files are in flight at once. Each needs three round trips: 768 of them move 3,200 files a second at 80 ms.
     public var maximumFilesInFlight = 768
+    /// How many bytes a second come from the server at the most; nil for whatever the line carries.
+    public var maximumBytesPerSecond: Int?
     /// How many directories are listed at once.
     public var maximumDirectoriesInFlight = 16
     /// How many files may wait while no file can be opened before a listing has ended: up to 12 MB of names.

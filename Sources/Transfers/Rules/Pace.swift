@@ -5,6 +5,8 @@
 struct Pace: Sendable {
     /// When no new file may begin and the rest is cut off, on the clock's `uptimeSeconds`; nil without a deadline.
     let deadlineUptimeSeconds: Double?
+    /// How many bytes come a second at the most; nil where nothing limits them.
+    private let maximumBytesPerSecond: Int?
     /// When the first file began.
     private var beganUptimeSeconds: Double?
     private var finishedBytes: UInt64 = 0
@@ -23,7 +25,10 @@ struct Pace: Sendable {
     /// The weight of the newest file in the average.
     private static let newestWeight = 0.1
 
-    init(deadlineUptimeSeconds: Double?) { self.deadlineUptimeSeconds = deadlineUptimeSeconds }
+    init(deadlineUptimeSeconds: Double?, maximumBytesPerSecond: Int? = nil) {
+        self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.maximumBytesPerSecond = maximumBytesPerSecond
+    }
 
     mutating func began(atUptimeSeconds now: Double) {
         beganUptimeSeconds = beganUptimeSeconds ?? now
@@ -44,6 +49,13 @@ struct Pace: Sendable {
     func canFinish(sizeBytes: UInt64, now: Double) -> Bool {
         // The bytes of a small file are in its time per file already.
         isInTime(bytes: sizeBytes > UInt64(PartPlan.partBytes) ? sizeBytes : 0, now: now)
+    }
+
+    /// Whether so many bytes can come in the time that is left, if no others do. What is measured says nothing of that
+    /// before the first file has finished.
+    func isWithinLimit(bytes: UInt64, now: Double) -> Bool {
+        guard let deadlineUptimeSeconds, let maximumBytesPerSecond else { return true }
+        return Double(bytes) / Double(maximumBytesPerSecond) < deadlineUptimeSeconds - now
     }
 
     /// Whether a part of a larger file can still be read and stored.

@@ -7,6 +7,8 @@ struct PartPace: Sendable {
     let beganUptimeSeconds: Double
     /// What is kept of the time for what comes behind the last part: the last look, completing the upload, and the move.
     let finishSeconds: Double
+    /// How many bytes come a second at the most; nil where nothing limits them.
+    private let maximumBytesPerSecond: Int?
     /// What the store has confirmed since.
     private(set) var storedBytes: UInt64 = 0
 
@@ -22,8 +24,12 @@ struct PartPace: Sendable {
     /// - Parameters:
     ///   - openingSeconds: how long the requests before the first part took.
     ///   - beganUptimeSeconds: when they had been answered.
-    init(deadlineUptimeSeconds: Double?, openingSeconds: Double, beganUptimeSeconds: Double) {
+    init(
+        deadlineUptimeSeconds: Double?, maximumBytesPerSecond: Int? = nil, openingSeconds: Double,
+        beganUptimeSeconds: Double
+    ) {
         self.deadlineUptimeSeconds = deadlineUptimeSeconds
+        self.maximumBytesPerSecond = maximumBytesPerSecond
         self.beganUptimeSeconds = beganUptimeSeconds
         let leftSeconds = deadlineUptimeSeconds.map { max(0, $0 - beganUptimeSeconds) } ?? 0
         let wantedSeconds = max(Self.leastFinishSeconds, openingSeconds * Self.finishFactor)
@@ -32,7 +38,8 @@ struct PartPace: Sendable {
 
     mutating func stored(_ countBytes: Int) { storedBytes += UInt64(countBytes) }
 
-    /// Whether a part may begin behind those that are under way. Before the first is stored nothing is known, and it may.
+    /// Whether a part may begin behind those that are under way. Before the first is stored nothing is known but
+    /// the limit of the rate, and it may.
     /// - Parameter isLast: whether the file ends with it. Then what comes behind it has to be done in time, too: without
     ///   that, the next run does better to begin with it.
     func mayBegin(partBytes: Int, underWayBytes: Int, isLast: Bool, now: Double) -> Bool {
@@ -53,6 +60,7 @@ struct PartPace: Sendable {
         guard let deadlineUptimeSeconds else { return true }
         let leftSeconds = deadlineUptimeSeconds - keepingSeconds - now
         guard leftSeconds > 0 else { return false }
+        if let maximumBytesPerSecond, Double(bytes) / Double(maximumBytesPerSecond) >= leftSeconds { return false }
         guard storedBytes > 0, now > beganUptimeSeconds else { return nil }
         let bytesPerSecond = Double(storedBytes) / (now - beganUptimeSeconds)
         return Double(bytes) / bytesPerSecond * Self.slack < leftSeconds

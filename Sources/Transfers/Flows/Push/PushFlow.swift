@@ -1,6 +1,7 @@
 /// Pushes what an event asks for, over one connection, and puts on the retry queue what fails (rules U1 to U8).
 public struct PushFlow: Sendable {
     private let push: ObjectPush
+    private let maximumObjectsInFlight: Int
     private let queue: any RetryQueue
     private let clock: any Clock
     private let observer: any PushObserver
@@ -15,6 +16,7 @@ public struct PushFlow: Sendable {
         self.queue = queue
         self.clock = clock
         self.observer = observer
+        maximumObjectsInFlight = max(1, plan.maximumObjectsInFlight)
         push = ObjectPush(
             plan: plan, objects: objects, server: ServerAccess(connect: connect),
             budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock)
@@ -43,7 +45,7 @@ public struct PushFlow: Sendable {
         await withTaskGroup(of: [RetryEntry].self) { group in
             var underWay = 0
             for request in event.requests {
-                if underWay >= PushPlan.maximumObjectsInFlight, let ended = await group.next() {
+                if underWay >= maximumObjectsInFlight, let ended = await group.next() {
                     unfinished += ended
                     underWay -= 1
                 }

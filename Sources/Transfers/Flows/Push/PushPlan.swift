@@ -12,6 +12,8 @@ public struct PushPlan: Sendable {
     public var allowsInPlace: Bool
     /// The bytes that may be in flight at once (decision 4).
     public var budgetBytes: Int
+    /// How many objects are pushed at once, from 1 on.
+    public var maximumObjectsInFlight = PushPlan.mostObjectsInFlight
     /// How long one object may take; nil for as long as the invocation allows.
     public var objectTimeoutSeconds: Double?
     /// SHA-256 in lower-case hexadecimal.
@@ -36,7 +38,7 @@ public struct PushPlan: Sendable {
     }
 
     /// How many objects are pushed at once: enough to fill the line with small ones.
-    static let maximumObjectsInFlight = 16
+    public static let mostObjectsInFlight = 16
     /// What one object holds at the most, between the store and the server.
     static let maximumObjectBytes = 4 * 1024 * 1024
 

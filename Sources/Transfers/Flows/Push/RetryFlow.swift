@@ -12,6 +12,7 @@ public struct RetryFlow: Sendable {
     private let together: ObjectPush
     /// Pushes one object at a time over the connections after it.
     private let alone: ObjectPush
+    private let maximumObjectsInFlight: Int
     private let queue: any RetryQueue
     private let clock: any Clock
     private let observer: any PushObserver
@@ -52,6 +53,7 @@ public struct RetryFlow: Sendable {
         }
         together = push(1)
         alone = push(ServerAccess.maximumConnections - 1)
+        maximumObjectsInFlight = max(1, plan.maximumObjectsInFlight)
         self.queue = queue
         self.clock = clock
         self.observer = observer
@@ -90,12 +92,14 @@ public struct RetryFlow: Sendable {
             var underWay = 0
             var waitSeconds = Self.firstWaitSeconds
             while true {
-                while underWay > PushPlan.maximumObjectsInFlight - Self.maximumBatch, let ended = await group.next() {
+                let most = maximumObjectsInFlight
+                while underWay > max(0, most - Self.maximumBatch), let ended = await group.next() {
                     if let ended { interrupted.append(ended) }
                     underWay -= 1
                 }
                 guard hasTime, !(await together.server.isGivenUp) else { break }
-                let messages = await receive(waitSeconds: waitSeconds, ledger)
+                let messages = await receive(
+                    maximumCount: min(most - underWay, Self.maximumBatch), waitSeconds: waitSeconds, ledger)
                 guard !messages.isEmpty else { break }
                 waitSeconds = Self.laterWaitSeconds
                 for message in messages {
@@ -187,11 +191,11 @@ public struct RetryFlow: Sendable {
         await onQueue(ledger) { () throws(QueueFailure) in try await queue.waitingCount() > 0 } ?? false
     }
 
-    private func receive(waitSeconds: Int, _ ledger: PushLedger) async -> [HeldMessage] {
+    private func receive(maximumCount: Int, waitSeconds: Int, _ ledger: PushLedger) async -> [HeldMessage] {
         let now = clock.uptimeSeconds
         let messages = await onQueue(ledger) { () throws(QueueFailure) in
             try await queue.receive(
-                maximumCount: Self.maximumBatch, waitSeconds: waitSeconds, hiddenSeconds: Self.hiddenSeconds)
+                maximumCount: maximumCount, waitSeconds: waitSeconds, hiddenSeconds: Self.hiddenSeconds)
         }
         // Of several that ask for the same, the one whose file has come furthest is first.
         return (messages ?? []).map { hold($0, receivedAtUptimeSeconds: now, ledger) }
