@@ -62,6 +62,7 @@ import Testing
         ("SFTP_STEADY_SECONDS", ["-1", "301"]),
         ("SFTP_READY_MARKER", [".done", "*", "*.*", "a/*.ok"]),
         ("SFTP_MAX_FILES_IN_FLIGHT", ["0", "769"]),
+        ("SFTP_KEEPALIVE_SECONDS", ["1", "4", "301", "-1", "30s"]),
         ("SFTP_MAX_BYTES_PER_SECOND", ["1", "65535", "10000000001", "5M", "-1", "1e6"]),
         ("SFTP_SSH_READY_TIMEOUT_SECONDS", ["0", "901", "1e2"]),
         ("SFTP_LEGACY_ALGORITHMS", [",", "all", "*", "arcfour", "aes128-cbc;3des-cbc", "hmac-sha1, des"]),

@@ -69,6 +69,7 @@ enum Example {
         #expect(settings.readyMarker == nil)
         #expect(settings.connection.maximumFilesInFlight == 768)
         #expect(settings.connection.maximumBytesPerSecond == nil)
+        #expect(settings.connection.keepaliveSeconds == 30)
         #expect(settings.include == [])
         #expect(settings.exclude == [])
         #expect(settings.warnings == [])
@@ -95,7 +96,7 @@ enum Example {
             "SFTP_LEGACY_ALGORITHMS": "hmac-sha1, ssh-rsa\n3des-cbc,hmac-sha1",
             "SFTP_AFTER_PULL": "Done", "SFTP_DONE_DIR": "taken", "SFTP_STEADY_SECONDS": "5",
             "SFTP_READY_MARKER": "*.ok",
-            "SFTP_MAX_FILES_IN_FLIGHT": "8", "SFTP_MAX_BYTES_PER_SECOND": "65536",
+            "SFTP_MAX_FILES_IN_FLIGHT": "8", "SFTP_MAX_BYTES_PER_SECOND": "65536", "SFTP_KEEPALIVE_SECONDS": "5",
             "SFTP_MIN_FILE_AGE_SECONDS": "60", "SFTP_INCLUDE": "*.csv, *.txt\nreports/**", "SFTP_EXCLUDE": "*.tmp,",
         ])
         #expect(settings.connection.port == 2222)
@@ -114,6 +115,8 @@ enum Example {
         #expect(settings.readyMarker?.isMarker("a.ok".utf8) == true)
         #expect(settings.connection.maximumFilesInFlight == 8)
         #expect(settings.connection.maximumBytesPerSecond == 65_536)
+        #expect(settings.connection.keepaliveSeconds == 5)
+        #expect(try Example.pull(["SFTP_KEEPALIVE_SECONDS": "0"]).connection.keepaliveSeconds == nil)
         #expect(try Example.pull(["SFTP_MAX_BYTES_PER_SECOND": "0"]).connection.maximumBytesPerSecond == nil)
         #expect(try Example.pull(["SFTP_AFTER_PULL": "keep"]).afterPull == .keep)
         #expect(try Example.pull(["SFTP_AFTER_PULL": "delete", "SFTP_FILE_RETENTION_DAYS": "0"]).afterPull == .delete)

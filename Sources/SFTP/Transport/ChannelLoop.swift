@@ -12,16 +12,20 @@ struct ChannelLoop {
     private let channel: OpaquePointer
     private let handler: any ChannelHandler
     private let wire: Wire
+    private var keepalive: Keepalive?
 
     init(_ connection: SSHConnection, channel: OpaquePointer, handler: any ChannelHandler) {
         self.connection = connection
         self.channel = channel
         self.handler = handler
         wire = connection.wire
+        keepalive = connection.configuration.keepaliveSeconds.map {
+            Keepalive(interval: .seconds($0), at: .now)
+        }
     }
 
     /// Returns why the connection is over.
-    func run() -> SFTPError {
+    mutating func run() -> SFTPError {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.readBytes, alignment: 16)
         defer { buffer.deallocate() }
         do throws(SFTPError) {
@@ -39,10 +43,40 @@ struct ChannelLoop {
                 if wire.givenBytes != givenBytes, wire.flush() { hasMoved = true }
                 let deadline = handler.deadline
                 if let deadline, ContinuousClock.now >= deadline { return handler.deadlinePassed() }
-                try connection.waitForProgress(hasMoved: hasMoved, until: deadline, .operation)
+                let end = hasMoved ? deadline : try silenceEnds(atLatest: deadline)
+                try connection.waitForProgress(hasMoved: hasMoved, until: end, .operation)
             }
         } catch {
             return error
+        }
+    }
+
+    /// Asks a silent server whether it is still there, when it is time.
+    /// - Returns: until when to wait for something to move.
+    /// - Throws: when it has answered none of these questions.
+    private mutating func silenceEnds(
+        atLatest deadline: ContinuousClock.Instant?
+    ) throws(SFTPError) -> ContinuousClock.Instant? {
+        guard var keepalive else { return deadline }
+        let now = ContinuousClock.now
+        let step = keepalive.step(receivedBytes: wire.receivedBytes, at: now)
+        self.keepalive = keepalive
+        switch step {
+        case .wait(let end): return min(deadline ?? end, end)
+        case .ask(let wantsAnswer):
+            guard connection.session.askWhetherThere(wantsAnswer: wantsAnswer) else {
+                throw connection.failure(.operation, "asking whether the server is still there")
+            }
+            // What was asked is sent in the next lap.
+            return now
+        case .giveUp:
+            let seconds = keepalive.interval * (Keepalive.maximumUnanswered + 1) / .seconds(1)
+            throw SFTPError(
+                .operation, .connectionLost,
+                "the server was silent for \(Int(seconds)) s and did not answer when it was asked "
+                    + "\(Keepalive.maximumUnanswered) times whether it is still there: it is gone, or a firewall between "
+                    + "has forgotten the connection. For a server that answers no such question, set "
+                    + "SFTP_KEEPALIVE_SECONDS=0")
         }
     }
 

@@ -131,6 +131,15 @@ final class SSHSession {
     /// Whether AES-GCM is given a packet at a time.
     var givesWholePacketsToGCM: Bool { libssh2_session_flag(handle, SSH2_FLAG_WHOLE_PACKET_GCM, 1) == 0 }
 
+    /// Asks the server with a global request (RFC 4254, section 4) that no server knows, and that each has to answer for
+    /// just that reason, if it is to. What libssh2 asked less than two seconds ago it does not ask again.
+    /// - Returns: false when the connection is lost.
+    func askWhetherThere(wantsAnswer: Bool) -> Bool {
+        // libssh2 has a clock of its own, in seconds, which is never in the way of ours: 2 s is its shortest.
+        libssh2_keepalive_config(handle, wantsAnswer ? 1 : 0, 2)
+        return libssh2_keepalive_send(handle, nil) == 0
+    }
+
     /// The algorithm that was agreed on.
     func agreed(_ method: Int32) -> String {
         libssh2_session_methods(handle, method).map { ServerText.printable(String(cString: $0).utf8) } ?? ""

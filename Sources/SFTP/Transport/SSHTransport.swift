@@ -62,7 +62,8 @@ public struct SSHTransport: ChannelOpener {
             }
             log(connection.info, logger)
             control.opened(.success(connection.info))
-            end = ChannelLoop(connection, channel: channel, handler: handler).run()
+            var loop = ChannelLoop(connection, channel: channel, handler: handler)
+            end = loop.run()
             if end.reason == .cancelled { connection.sayGoodbye() }
         } catch {
             return control.opened(.failure(error))

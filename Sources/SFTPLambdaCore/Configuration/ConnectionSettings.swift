@@ -14,6 +14,8 @@ public struct ConnectionSettings: Sendable, Hashable {
     public var readyTimeoutSeconds: Int
     /// Weak algorithms that may be used.
     public var legacyAlgorithms: [LegacyAlgorithm]
+    /// After how many seconds of silence the server is asked whether it is there; nil: never.
+    public var keepaliveSeconds: Int?
     /// How many files may be in flight at once.
     public var maximumFilesInFlight: Int
     /// How many bytes a second may pass each way; nil: whatever the line carries.
@@ -30,6 +32,7 @@ public struct ConnectionSettings: Sendable, Hashable {
             hostKey: reader.read(Settings.hostKey))
         let readyTimeoutSeconds = reader.read(Settings.readyTimeoutSeconds)
         let legacyAlgorithms = reader.read(Settings.legacyAlgorithms)
+        let keepaliveSeconds = reader.read(Settings.keepaliveSeconds)
         let maximumFilesInFlight = reader.read(Settings.maximumFilesInFlight)
         let maximumBytesPerSecond = reader.read(Settings.maximumBytesPerSecond)
         Self.checkLogin(login, secretID, &reader)
@@ -42,6 +45,7 @@ public struct ConnectionSettings: Sendable, Hashable {
         self.secretID = secretID
         self.readyTimeoutSeconds = readyTimeoutSeconds
         self.legacyAlgorithms = legacyAlgorithms
+        self.keepaliveSeconds = keepaliveSeconds ?? nil
         self.maximumFilesInFlight = maximumFilesInFlight
         self.maximumBytesPerSecond = maximumBytesPerSecond ?? nil
     }

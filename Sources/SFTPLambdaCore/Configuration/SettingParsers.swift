@@ -22,6 +22,12 @@ enum SettingParsers {
         return try wholeNumber(65_536...10_000_000_000)(text)
     }
 
+    /// How long a silence may last; nil: as long as it does.
+    @Sendable static func keepaliveSeconds(_ text: String) throws(SettingProblem) -> Int? {
+        guard text != "0" else { return nil }
+        return try wholeNumber(5...300)(text)
+    }
+
     /// Yes or no.
     @Sendable static func boolean(_ text: String) throws(SettingProblem) -> Bool {
         switch text.lowercased() {

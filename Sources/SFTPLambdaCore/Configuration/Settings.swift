@@ -10,7 +10,7 @@ enum Settings {
             host.declaration, port.declaration, user.declaration, privateKey.declaration,
             privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
             readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
-            maximumFilesInFlight.declaration, maximumBytesPerSecond.declaration,
+            keepaliveSeconds.declaration, maximumFilesInFlight.declaration, maximumBytesPerSecond.declaration,
             sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
             afterPull.declaration, doneDirectory.declaration, fileRetentionDays.declaration,
             minimumFileAgeSeconds.declaration, steadySeconds.declaration, readyMarker.declaration,
@@ -95,6 +95,15 @@ extension Settings {
             + "those named are added. The error of a server that needs one names the value to set. Names, separated by "
             + "commas: \(LegacyAlgorithm.all.map { "`\($0.name)`" }.joined(separator: ", ")).",
         parse: SettingParsers.legacyAlgorithms)
+
+    static let keepaliveSeconds = Setting.optional(
+        "SFTP_KEEPALIVE_SECONDS", all, fallback: 30, fallbackText: "30",
+        expected: "a whole number of seconds from 5 to 300, or 0 for never", example: "15",
+        summary:
+            "When nothing has come from the server for so long, it is asked whether it is still there: so neither a firewall "
+            + "nor a server with a limit for idle connections ends one while S3 is slow. After three questions in a row "
+            + "without an answer the connection counts as lost. 0: it is never asked.",
+        parse: SettingParsers.keepaliveSeconds)
 
     static let maximumFilesInFlight = Setting.optional(
         "SFTP_MAX_FILES_IN_FLIGHT", all, fallback: 768, fallbackText: "768, and 16 for push and pushRetry",
