@@ -62,6 +62,16 @@ import Testing
         ("SFTP_STEADY_SECONDS", ["-1", "301"]),
         ("SFTP_READY_MARKER", [".done", "*", "*.*", "a/*.ok"]),
         ("SFTP_MAX_FILES_IN_FLIGHT", ["0", "769"]),
+        (
+            "SFTP_PROXY",
+            [
+                "proxy:1080", "https://proxy:443", "socks4://proxy:1080", "socks5://proxy", "socks5://proxy:0",
+                "socks5://proxy:65536", "socks5://proxy:+1", "socks5://:1080", "socks5://@proxy:1080", "http://a b:80",
+                "http://proxy:80/path", "http://proxy:80?x", "http://a%3Ab:c@proxy:80", "http://a%zz@proxy:80",
+                "http://a%ff@proxy:80", "http://a%0d%0ab@proxy:80", "http://[::1]", "http://::1:80",
+                "socks5://" + String(repeating: "a", count: 256) + ":b@proxy:1080", "  ",
+            ]
+        ),
         ("SFTP_KEEPALIVE_SECONDS", ["1", "4", "301", "-1", "30s"]),
         ("SFTP_MAX_BYTES_PER_SECOND", ["1", "65535", "10000000001", "5M", "-1", "1e6"]),
         ("SFTP_SSH_READY_TIMEOUT_SECONDS", ["0", "901", "1e2"]),
@@ -96,6 +106,15 @@ import Testing
     ])
     func badValuesOfPushAreFaults(name: String, values: [String]) {
         for value in values { #expect(Example.pushFaults([name: value]).map(\.name) == [name], "\(value)") }
+    }
+
+    @Test func faultsOfTheProxyDoNotShowIt() {
+        for value in [
+            "hunter2", "http://acme:hunter2@proxy", "http://hunter2:hunter2@proxy:x", "http://a:hunter2%@p:1",
+        ] {
+            let fault = Example.pullFaults(["SFTP_PROXY": value]).first?.description ?? "hunter2"
+            #expect(!fault.contains("hunter2"))
+        }
     }
 
     @Test func unknownPlaceholderIsNamedWithItsPlaceAndThoseThereAre() {

@@ -58,6 +58,7 @@ enum Example {
         #expect(settings.connection.secretID == nil)
         #expect(settings.connection.readyTimeoutSeconds == 20)
         #expect(settings.connection.legacyAlgorithms == [])
+        #expect(settings.connection.login.proxy == nil)
         #expect(settings.sourceDirectory == RemotePath("/outbox"))
         #expect(settings.bucket.text == "acme-inbox")
         #expect(settings.keyPrefix == "")
@@ -122,6 +123,24 @@ enum Example {
         #expect(try Example.pull(["SFTP_AFTER_PULL": "delete", "SFTP_FILE_RETENTION_DAYS": "0"]).afterPull == .delete)
         #expect(settings.include.map(\.pattern) == ["*.csv", "*.txt", "reports/**"])
         #expect(settings.exclude.map(\.pattern) == ["*.tmp"])
+    }
+
+    @Test(arguments: [
+        ("socks5://proxy:1080", ProxyServer(kind: .socks5, host: "proxy", port: 1080)),
+        (" SOCKS5H://10.0.0.1:1/\n", ProxyServer(kind: .socks5, host: "10.0.0.1", port: 1)),
+        (
+            "http://acme:p%40ss%3A%2F%25@proxy.example.com:3128",
+            ProxyServer(kind: .http, host: "proxy.example.com", port: 3128, user: "acme", password: "p@ss:/%")
+        ),
+        (
+            "socks5://a%3Ab:c:d@[2001:db8::1]:65535",
+            ProxyServer(kind: .socks5, host: "2001:db8::1", port: 65_535, user: "a:b", password: "c:d")
+        ),
+        ("http://acme@proxy:80", ProxyServer(kind: .http, host: "proxy", port: 80, user: "acme", password: "")),
+        ("http://a:b@c@proxy:80", ProxyServer(kind: .http, host: "proxy", port: 80, user: "a", password: "b@c")),
+    ])
+    func proxyIsReadFromItsURL(text: String, proxy: ProxyServer) throws {
+        #expect(try Example.push(["SFTP_PROXY": text]).connection.login.proxy == proxy)
     }
 
     @Test func everyPushSettingIsRead() throws {

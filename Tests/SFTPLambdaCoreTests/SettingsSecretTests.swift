@@ -1,5 +1,6 @@
 import AWS
 import Foundation
+import SFTP
 import Testing
 
 @testable import SFTPLambdaCore
@@ -8,7 +9,9 @@ import Testing
     @Test func aSecretIsNeverShown() throws {
         let secret = Secret("hunter2")
         var dumped = ""
-        let settings = try Example.pull(["SFTP_PRIVATE_KEY": "hunter2", "SFTP_PASSWORD": "hunter2"])
+        let settings = try Example.pull([
+            "SFTP_PRIVATE_KEY": "hunter2", "SFTP_PASSWORD": "hunter2", "SFTP_PROXY": "socks5://hunter2:hunter2@proxy:1",
+        ])
         dump(secret, to: &dumped)
         dump(settings, to: &dumped)
         dump([secret: [Optional(secret)]], to: &dumped)
@@ -29,14 +32,15 @@ import Testing
     @Test func theSecretDocumentHasTheNamesOfAWSTransfer() throws {
         let text = #"""
             {"Username": " acme ", "PrivateKey": "-----BEGIN\nx\n-----END\n", "Password": " p ", "Passphrase": "q",
-             "HostKey": "SHA256:a", "Port": 22, "Tags": {"a": [1]}}
+             "HostKey": "SHA256:a", "Port": 22, "Tags": {"a": [1]}, "Proxy": " http://u:w@[::1]:3128/ "}
             """#
         let login = try SecretDocument(text).login
         #expect(
             login
                 == PartialLogin(
                     user: "acme", privateKey: Secret("-----BEGIN\nx\n-----END"), passphrase: Secret("q"),
-                    password: Secret(" p "), hostKey: "SHA256:a"))
+                    password: Secret(" p "), hostKey: "SHA256:a",
+                    proxy: ProxyServer(kind: .http, host: "::1", port: 3128, user: "u", password: "w")))
     }
 
     @Test func aByteOrderMarkBeforeTheDocumentIsIgnored() throws {
@@ -63,6 +67,8 @@ import Testing
         (#"{"HostKey": ["a", null]}"#, "has a HostKey that is not text"),
         (#"{"HostKey": ["a", 1]}"#, "has a HostKey that is not text"),
         (#"{"HostKey": {"hunter2": 1}}"#, "has a HostKey that is not text"),
+        (#"{"Proxy": ["hunter2"]}"#, "has a Proxy that is not text"),
+        (#"{"Proxy": "http://acme:hunter2@proxy"}"#, "has a Proxy that names no port"),
         ("{\"Password\": \"" + String(repeating: "hunter2", count: 10_000) + "\"}", "is larger than 65536 bytes"),
     ])
     func aSecretThatCannotBeReadIsAFaultThatDoesNotShowIt(text: String, words: String) throws {

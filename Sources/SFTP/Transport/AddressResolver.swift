@@ -100,7 +100,7 @@ public struct SystemResolver: AddressResolver {
         let reason = gai_strerror(code).map { String(cString: $0) } ?? "error \(code)"
         let advice =
             code == EAI_NONAME || code == EAI_NODATA
-            ? "check SFTP_HOST" : "check the name service that this network uses, or try again"
+            ? "check the name" : "check the name service that this network uses, or try again"
         return SFTPError(.resolve, .unreachable, "the host name \(host) has no address (\(reason)): \(advice)")
     }
 

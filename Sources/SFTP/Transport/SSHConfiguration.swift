@@ -19,6 +19,8 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     public var ciphers: [String]?
     /// Weak algorithms that are offered behind the sound ones.
     public var legacyAlgorithms: [LegacyAlgorithm]
+    /// What the server is reached through; nil for the direct way.
+    public var proxy: ProxyServer?
     /// A connection on which nothing has come for so long is asked whether it is still there; nil asks never.
     public var keepaliveSeconds: Double?
     /// How many bytes a second may pass each way, those of SSH itself included; nil for whatever the line carries.

@@ -46,7 +46,7 @@ final class SSHConnection {
             _ = close(descriptor)
             throw error
         }
-        info.address = address.description
+        info.address = configuration.proxy == nil ? address.description : "\(address) (a proxy)"
     }
 
     deinit { _ = close(descriptor) }

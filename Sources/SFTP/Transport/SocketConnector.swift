@@ -2,7 +2,8 @@ import CLibSSH2
 import Glibc
 import Synchronization
 
-/// Finds the server's addresses and opens a TCP connection to the first that answers (RFC 8305, "happy eyeballs").
+/// Finds the server's addresses and opens a TCP connection to the first that answers (RFC 8305, "happy eyeballs"). Where
+/// there is a proxy, it is the proxy's addresses, and the server's name is the proxy's to look up.
 struct SocketConnector {
     /// The time that an address has for itself before the next one is tried beside it (RFC 8305, section 8).
     private static let staggerSeconds = 0.25
@@ -12,21 +13,38 @@ struct SocketConnector {
     let configuration: SSHConfiguration
     let control: ConnectionControl
 
+    /// Whom the socket is connected with.
+    private var host: String { configuration.proxy?.host ?? configuration.host }
+    private var port: UInt16 { configuration.proxy?.port ?? configuration.port }
+    /// The settings that say so.
+    private var hostSetting: String { configuration.proxy == nil ? "SFTP_HOST" : "SFTP_PROXY" }
+    private var settings: String { configuration.proxy == nil ? "SFTP_HOST, SFTP_PORT" : "SFTP_PROXY" }
+    private var place: String { configuration.proxy.map { "\($0)" } ?? "\(host) port \(port)" }
+
     /// The addresses of the host.
     func resolve(until deadline: ContinuousClock.Instant) throws(SFTPError) -> [SocketAddress] {
         let found = try lookUp(until: deadline)
         guard !found.isEmpty else {
             throw SFTPError(
-                .resolve, .unreachable, "the host name \(configuration.host) has no address: check SFTP_HOST")
+                .resolve, .unreachable, "the host name \(host) has no address: check the name (\(hostSetting))")
         }
         return found
     }
 
-    /// A connected socket, which the caller closes, and the address that answered.
+    /// A socket that is connected with the server, which the caller closes, and the address that answered.
     func connect(
         _ addresses: [SocketAddress], until deadline: ContinuousClock.Instant
     ) throws(SFTPError) -> (descriptor: Int32, address: SocketAddress) {
-        try race(Array(Self.interleaved(addresses).prefix(Self.addressLimit)), until: deadline)
+        let found = try race(Array(Self.interleaved(addresses).prefix(Self.addressLimit)), until: deadline)
+        guard let proxy = configuration.proxy else { return found }
+        do throws(SFTPError) {
+            let connector = ProxyConnector(proxy: proxy, configuration: configuration, control: control)
+            try connector.connect(found.descriptor, until: deadline)
+            return found
+        } catch {
+            _ = close(found.descriptor)
+            throw error
+        }
     }
 
     // MARK: Resolving
@@ -34,7 +52,7 @@ struct SocketConnector {
     /// The look-up goes on a thread of its own, because nothing can interrupt getaddrinfo: when the time is over or
     /// the caller has gone, that thread is left to end by itself, and what it finds is dropped.
     private func lookUp(until deadline: ContinuousClock.Instant) throws(SFTPError) -> [SocketAddress] {
-        let (host, port) = (configuration.host, configuration.port)
+        let (host, port) = (self.host, self.port)
         if let address = SocketAddress(host, port: port) { return [address] }
         let answer = Answer()
         let (resolver, wakeUp) = (configuration.resolver, control.wakeUp)
@@ -53,7 +71,11 @@ struct SocketConnector {
         }
         var none: [pollfd] = []
         while true {
-            if let result = answer.result.withLock({ $0 }) { return try result.get() }
+            switch answer.result.withLock({ $0 }) {
+            case .success(let addresses)?: return addresses
+            case .failure(let error)?: throw SFTPError(error.step, error.reason, "\(error.message) (\(hostSetting))")
+            case nil: break
+            }
             try control.check(.resolve)
             guard ContinuousClock.now < deadline else {
                 throw SFTPError(
@@ -113,8 +135,8 @@ struct SocketConnector {
             guard !attempts.isEmpty else {
                 throw SFTPError(
                     .connect, .unreachable,
-                    "no connection to \(configuration.host) port \(configuration.port): "
-                        + "\(refusals.joined(separator: "; ")): check SFTP_HOST, SFTP_PORT and the firewalls between")
+                    "no connection to \(place): \(refusals.joined(separator: "; ")): check \(settings) and the "
+                        + "firewalls between")
             }
             var polled = attempts.map { pollfd(fd: $0.descriptor, events: Int16(POLLOUT), revents: 0) }
             control.wakeUp.sleep(&polled, until: waiting.isEmpty ? deadline : min(deadline, nextStart))
@@ -172,9 +194,9 @@ struct SocketConnector {
         let silent = attempts.map { "\($0.address): no answer" }
         return SFTPError(
             .connect, .timeout,
-            "no connection to \(configuration.host) port \(configuration.port) within "
-                + "\(configuration.connectTimeoutSeconds) s: \((silent + refusals).joined(separator: "; ")): "
-                + "check SFTP_HOST, SFTP_PORT and the firewalls between; the server may admit only known addresses")
+            "no connection to \(place) within \(configuration.connectTimeoutSeconds) s: "
+                + "\((silent + refusals).joined(separator: "; ")): check \(settings) and the firewalls between; the "
+                + "server may admit only known addresses")
     }
 }
 

@@ -29,7 +29,7 @@ public struct ConnectionSettings: Sendable, Hashable {
         let login = PartialLogin(
             user: reader.read(Settings.user), privateKey: reader.read(Settings.privateKey),
             passphrase: reader.read(Settings.privateKeyPassphrase), password: reader.read(Settings.password),
-            hostKey: reader.read(Settings.hostKey))
+            hostKey: reader.read(Settings.hostKey), proxy: reader.read(Settings.proxy))
         let readyTimeoutSeconds = reader.read(Settings.readyTimeoutSeconds)
         let legacyAlgorithms = reader.read(Settings.legacyAlgorithms)
         let keepaliveSeconds = reader.read(Settings.keepaliveSeconds)

@@ -1,4 +1,6 @@
-/// Who logs in, with what, and which host keys the server must show.
+public import SFTP
+
+/// Who logs in, with what, which host keys the server must show, and the way to it, which may take a password too.
 public struct Login: Sendable, Hashable {
     /// The user.
     public var user: String
@@ -10,6 +12,8 @@ public struct Login: Sendable, Hashable {
     public var password: Secret?
     /// The host keys, one to a line: known_hosts lines, public keys or fingerprints. Nil: none is known.
     public var hostKey: String?
+    /// What the server is reached through; nil: nothing.
+    public var proxy: ProxyServer?
 }
 
 /// What one source says of a login. Any part may be missing.
@@ -24,17 +28,20 @@ public struct PartialLogin: Sendable, Hashable {
     public var password: Secret?
     /// The host keys, one to a line.
     public var hostKey: String?
+    /// What the server is reached through.
+    public var proxy: ProxyServer?
 
     /// Makes a part of a login.
     public init(
         user: String? = nil, privateKey: Secret? = nil, passphrase: Secret? = nil, password: Secret? = nil,
-        hostKey: String? = nil
+        hostKey: String? = nil, proxy: ProxyServer? = nil
     ) {
         self.user = user
         self.privateKey = privateKey
         self.passphrase = passphrase
         self.password = password
         self.hostKey = hostKey
+        self.proxy = proxy
     }
 
     /// This login with `other` filling the gaps.
@@ -42,7 +49,7 @@ public struct PartialLogin: Sendable, Hashable {
         PartialLogin(
             user: user ?? other.user, privateKey: privateKey ?? other.privateKey,
             passphrase: passphrase ?? other.passphrase, password: password ?? other.password,
-            hostKey: hostKey ?? other.hostKey)
+            hostKey: hostKey ?? other.hostKey, proxy: proxy ?? other.proxy)
     }
 
     /// The login, when it is whole: a user, and a key or a password.
@@ -58,6 +65,7 @@ public struct PartialLogin: Sendable, Hashable {
         }
         guard let user, faults.isEmpty else { throw SettingsError(faults) }
         return Login(
-            user: user, privateKey: privateKey, passphrase: passphrase, password: password, hostKey: hostKey)
+            user: user, privateKey: privateKey, passphrase: passphrase, password: password, hostKey: hostKey,
+            proxy: proxy)
     }
 }

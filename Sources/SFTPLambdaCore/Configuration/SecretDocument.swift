@@ -1,8 +1,9 @@
 import JSON
+import SFTP
 
 /// What a secret in Secrets Manager says of a login: a JSON object with the names that AWS Transfer Family uses for its
 /// SFTP connectors (AWS Transfer Family User Guide, "Store authentication credentials for SFTP connectors in Secrets
-/// Manager"), and `Passphrase` and `HostKey` besides. Other names are ignored, empty texts count as missing.
+/// Manager"), and `Passphrase`, `HostKey` and `Proxy` besides. Other names are ignored, empty texts count as missing.
 struct SecretDocument: Sendable {
     let login: PartialLogin
 
@@ -23,12 +24,21 @@ struct SecretDocument: Sendable {
         } catch {
             throw Self.fault(Self.explained(error as? JSONFieldFault))
         }
+        let proxy: ProxyServer?
+        do throws(SettingProblem) {
+            proxy = try fields.proxy?.trimmingWhiteSpace().nonEmpty.map { (text) throws(SettingProblem) in
+                try ProxyURL.parse(text)
+            }
+        } catch {
+            throw Self.fault("has a Proxy that \(error.text)")
+        }
         login = PartialLogin(
             user: fields.username?.trimmingWhiteSpace().nonEmpty,
             privateKey: fields.privateKey?.trimmingWhiteSpace().nonEmpty.map { Secret($0) },
             passphrase: fields.passphrase?.nonEmpty.map { Secret($0) },
             password: fields.password?.nonEmpty.map { Secret($0) },
-            hostKey: fields.hostKey.flatMap { $0.lines.joined(separator: "\n").trimmingWhiteSpace().nonEmpty })
+            hostKey: fields.hostKey.flatMap { $0.lines.joined(separator: "\n").trimmingWhiteSpace().nonEmpty },
+            proxy: proxy)
     }
 
     /// Some editors put U+FEFF before a text, and a file becomes a secret as it is. RFC 8259, section 8.1, lets a reader
@@ -43,6 +53,7 @@ struct SecretDocument: Sendable {
         var passphrase: String?
         var password: String?
         var hostKey: TextOrTexts?
+        var proxy: String?
 
         init(json: JSONValue) throws(JSONFieldFault) {
             username = try json.optional("Username")
@@ -50,6 +61,7 @@ struct SecretDocument: Sendable {
             passphrase = try json.optional("Passphrase")
             password = try json.optional("Password")
             hostKey = try json.optional("HostKey")
+            proxy = try json.optional("Proxy")
         }
     }
 
@@ -72,7 +84,7 @@ struct SecretDocument: Sendable {
         return SettingsError([
             SettingFault(
                 name: declaration.name, problem: "names a secret that \(problem)",
-                expected: "a JSON object with any of Username, PrivateKey, Passphrase, Password and HostKey",
+                expected: "a JSON object with any of Username, PrivateKey, Passphrase, Password, HostKey and Proxy",
                 example: #"{"Username": "acme", "PrivateKey": "-----BEGIN …", "HostKey": "SHA256:…"}"#)
         ])
     }

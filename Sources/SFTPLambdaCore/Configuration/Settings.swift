@@ -9,7 +9,7 @@ enum Settings {
         [
             host.declaration, port.declaration, user.declaration, privateKey.declaration,
             privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
-            readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
+            proxy.declaration, readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
             keepaliveSeconds.declaration, maximumFilesInFlight.declaration, maximumBytesPerSecond.declaration,
             sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
             afterPull.declaration, doneDirectory.declaration, fileRetentionDays.declaration,
@@ -68,9 +68,9 @@ extension Settings {
         "SFTP_SECRET_ID", all, fallbackText: "none", expected: "the name or ARN of a secret in AWS Secrets Manager",
         example: "sftp/acme",
         summary: "A secret in AWS Secrets Manager: a JSON object with any of `Username`, `PrivateKey`, `Passphrase`, "
-            + "`Password` and `HostKey` (text, or a list of texts), as AWS Transfer Family names them. What it holds "
-            + "goes before the variable of the same meaning. Read once by each process, and again after the server "
-            + "refused the login or showed another host key.",
+            + "`Password` and `HostKey` (text, or a list of texts), as AWS Transfer Family names them, and `Proxy`, as "
+            + "SFTP_PROXY. What it holds goes before the variable of the same meaning. Read once by each process, and again "
+            + "after the server or the proxy refused the login or the server showed another host key.",
         parse: SettingParsers.oneLine)
 
     static let hostKey = Setting.optional(
@@ -80,6 +80,17 @@ extension Settings {
         summary: "The server's host keys, of which it must show one before any credential is sent: known_hosts lines, "
             + "bare public keys or `SHA256:` fingerprints, one to a line; line ends may be spelt `\\n`.",
         parse: { (text) throws(SettingProblem) in text })
+
+    static let proxy = Setting.optional(
+        "SFTP_PROXY", all, fallbackText: "none: the server is reached directly",
+        expected: "socks5://host:port or http://host:port, with user:password@ before the host if need be",
+        example: "'socks5://proxy.example.com:1080'", isSecret: true,
+        summary:
+            "A proxy through which the server is reached: `socks5://` (SOCKS version 5) or `http://` (the method CONNECT), "
+            + "then `user:password@` if it asks for them, host and port. Special characters in user and password are "
+            + "percent-encoded; both are sent to the proxy as they are. The proxy looks up SFTP_HOST. Requests to AWS do "
+            + "not go through it.",
+        parse: { (text) throws(SettingProblem) in try ProxyURL.parse(text) })
 
     static let readyTimeoutSeconds = Setting.optional(
         "SFTP_SSH_READY_TIMEOUT_SECONDS", all, fallback: 20, fallbackText: "20",

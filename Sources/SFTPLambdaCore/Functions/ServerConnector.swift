@@ -80,6 +80,7 @@ struct ServerConnector: Sendable {
             hostKeys: try HostKeyPolicy(parsing: login.hostKey ?? ""),
             connectTimeoutSeconds: min(timeoutSeconds, Self.connectTimeoutSeconds),
             readyTimeoutSeconds: timeoutSeconds, legacyAlgorithms: settings.legacyAlgorithms)
+        configuration.proxy = login.proxy
         configuration.keepaliveSeconds = settings.keepaliveSeconds.map(Double.init)
         configuration.maximumBytesPerSecond = settings.maximumBytesPerSecond
         configuration.observation = observation
