@@ -20,7 +20,7 @@ enum Invocation: Sendable {
     ) throws(LambdaRuntimeError) {
         let key = try InvocationKey(headers)
         do throws(ErrorReport) {
-            let context = try Self.context(headers, requestID: key.requestID, clock: clock, logger: logger)
+            let context = try Self.context(headers, key, clock: clock, logger: key.naming(logger))
             guard let event else {
                 throw ErrorReport(
                     type: "Runtime.EventTooLarge", message: "the event is larger than \(Self.maximumEventBytes) bytes")
@@ -32,16 +32,14 @@ enum Invocation: Sendable {
     }
 
     private static func context(
-        _ headers: HTTPHeaders, requestID: String, clock: any RuntimeClock, logger: Logger
+        _ headers: HTTPHeaders, _ key: InvocationKey, clock: any RuntimeClock, logger: Logger
     ) throws(ErrorReport) -> InvocationContext {
         let deadlineText = try required("Lambda-Runtime-Deadline-Ms", in: headers)
         guard let deadline = Int64(deadlineText), deadline > 0 else {
             throw invalid("the header Lambda-Runtime-Deadline-Ms is not a time in milliseconds")
         }
-        var logger = logger
-        logger[metadataKey: "requestId"] = .string(requestID)
         return InvocationContext(
-            requestID: requestID, deadline: InvocationDeadline(epochMilliseconds: deadline, clock: clock),
+            requestID: key.requestID, deadline: InvocationDeadline(epochMilliseconds: deadline, clock: clock),
             invokedFunctionARN: try required("Lambda-Runtime-Invoked-Function-Arn", in: headers),
             traceID: optional("Lambda-Runtime-Trace-Id", in: headers),
             clientContext: optional("Lambda-Runtime-Client-Context", in: headers),
@@ -64,7 +62,7 @@ enum Invocation: Sendable {
     }
 }
 
-/// What names one invocation towards the Runtime API.
+/// What names one invocation, towards the Runtime API and in the log.
 struct InvocationKey: Sendable, Hashable {
     /// The request id. A retry of the same request, or a caller that chooses its own, can bring it a second time.
     let requestID: String
@@ -72,6 +70,8 @@ struct InvocationKey: Sendable, Hashable {
     /// with the answer, so that a late answer to a timed-out invocation cannot become that of another one with the same
     /// request id (aws-lambda-rust-runtime, issue 1155). Absent: nothing is sent back.
     let invocationID: String?
+    /// The id of the trace that the invocation belongs to, if Lambda says it.
+    let traceID: String?
 
     /// The longest request id. Lambda's are UUIDs of 36 characters.
     static let maximumRequestIDBytes = 256
@@ -85,6 +85,15 @@ struct InvocationKey: Sendable, Hashable {
         }
         requestID = id
         invocationID = headers["Lambda-Runtime-Invocation-Id"].flatMap { $0.isEmpty ? nil : $0 }
+        traceID = headers["Lambda-Runtime-Trace-Id"].flatMap { TraceHeader.traceID(of: $0) }
+    }
+
+    /// A logger whose every line names the invocation: `requestId` and, where there is one, `traceId`.
+    func naming(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger[metadataKey: "requestId"] = .string(requestID)
+        if let traceID { logger[metadataKey: "traceId"] = .string(traceID) }
+        return logger
     }
 
     /// The request id as one segment of a path (RFC 3986, section 2): whatever it holds, it leads nowhere else.

@@ -17,7 +17,7 @@ public struct InvocationContext: Sendable {
     public var cognitoIdentity: String?
     /// The tenant, for a function with tenant isolation.
     public var tenantID: String?
-    /// A logger whose every line carries `requestId`.
+    /// A logger whose every line carries `requestId` and, where Lambda gave a trace, its id as `traceId`.
     public var logger: Logger
 
     /// Makes a context.

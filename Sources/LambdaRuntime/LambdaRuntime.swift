@@ -94,11 +94,11 @@ public struct LambdaRuntime: Sendable {
     }
 
     private func fail(_ report: ErrorReport, _ key: InvocationKey) async throws(LambdaRuntimeError) {
+        let logger = key.naming(logger)
         logger.error(
             "the invocation failed",
             metadata: [
-                "requestId": .string(key.requestID), "errorType": .string(report.errorType),
-                "errorMessage": .string(report.errorMessage),
+                "errorType": .string(report.errorType), "errorMessage": .string(report.errorMessage),
             ])
         guard try await client.report(report, for: key) == .tooLarge else { return }
         logger.error("the Runtime API refused an error report as too large")

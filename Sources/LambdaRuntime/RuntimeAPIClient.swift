@@ -49,7 +49,7 @@ struct RuntimeAPIClient: Sendable {
     func next(clock: any RuntimeClock) async throws(LambdaRuntimeError) -> Invocation {
         let request = HTTPRequest(
             .get, "\(base)/invocation/next", headers: ["User-Agent": Self.userAgent], limits: .longPoll)
-        let answer = try await exchange(request, "next", upTo: Invocation.maximumEventBytes) { status in
+        let answer = try await exchange(request, "next", logger, upTo: Invocation.maximumEventBytes) { status in
             status == 200 || status == 500
         }
         guard answer.status == 200 else { throw refusal("next", answer) }
@@ -61,7 +61,8 @@ struct RuntimeAPIClient: Sendable {
     func respond(_ response: [UInt8], to key: InvocationKey) async throws(LambdaRuntimeError) -> Verdict {
         var request = post("invocation/\(key.pathSegment)/response", response)
         request.headers["Lambda-Runtime-Invocation-Id"] = key.invocationID
-        return try verdict("response", try await exchange(request, "response"))
+        let logger = key.naming(logger)
+        return try verdict("response", try await exchange(request, "response", logger), logger)
     }
 
     /// Reports that an invocation failed.
@@ -70,7 +71,8 @@ struct RuntimeAPIClient: Sendable {
         var request = post("invocation/\(key.pathSegment)/error", report.body)
         request.headers["Lambda-Runtime-Invocation-Id"] = key.invocationID
         request.headers["Lambda-Runtime-Function-Error-Type"] = report.headerValue
-        return try verdict("error", try await exchange(request, "error"))
+        let logger = key.naming(logger)
+        return try verdict("error", try await exchange(request, "error", logger), logger)
     }
 
     /// Reports that the function could not be initialized.
@@ -78,7 +80,7 @@ struct RuntimeAPIClient: Sendable {
     func reportInitialization(_ report: ErrorReport) async throws(LambdaRuntimeError) {
         var request = post("init/error", report.body)
         request.headers["Lambda-Runtime-Function-Error-Type"] = report.headerValue
-        let answer = try await exchange(request, "init/error")
+        let answer = try await exchange(request, "init/error", logger)
         guard answer.status == 202 else { throw refusal("init/error", answer) }
     }
 
@@ -88,7 +90,9 @@ struct RuntimeAPIClient: Sendable {
             headers: ["User-Agent": Self.userAgent, "Content-Type": "application/json"], body: .bytes(body))
     }
 
-    private func verdict(_ operation: String, _ answer: Answer) throws(LambdaRuntimeError) -> Verdict {
+    private func verdict(
+        _ operation: String, _ answer: Answer, _ logger: Logger
+    ) throws(LambdaRuntimeError) -> Verdict {
         switch answer.status {
         case 200..<300: return .accepted
         case 413: return .tooLarge
@@ -110,7 +114,7 @@ struct RuntimeAPIClient: Sendable {
     /// Sends a request until there is an answer to keep, or the tries are used up. Posts may be repeated as well:
     /// a result that did arrive the first time is refused the second time, which is `Verdict.over`.
     private func exchange(
-        _ request: HTTPRequest, _ operation: String, upTo maximumBytes: Int = maximumAnswerBytes,
+        _ request: HTTPRequest, _ operation: String, _ logger: Logger, upTo maximumBytes: Int = maximumAnswerBytes,
         isFinal: (Int) -> Bool = { _ in true }
     ) async throws(LambdaRuntimeError) -> Answer {
         var failures = 0

@@ -59,14 +59,29 @@ import Testing
         #expect(context.tenantID == nil)
     }
 
-    @Test func handlersLogCarriesTheRequestID() async throws {
+    @Test func handlersLogCarriesTheRequestIDAndTheTraceID() async throws {
         let handler = TestHandler { event, context in
             context.logger.info("at work")
             return event
         }
-        let run = ScriptedRun([.event(id: "one"), .accepted], handler: handler)
+        let run = ScriptedRun(
+            [
+                .event(id: "one", with: ["Lambda-Runtime-Trace-Id": "Root=1-5bef-7ad;Parent=9a;Sampled=0"]), .accepted,
+                .event(id: "two", without: ["Lambda-Runtime-Trace-Id"]), .accepted,
+            ], handler: handler)
         _ = try await run.outcome()
-        #expect(run.log.lines.first?.metadata["requestId"] == "one")
+        #expect(run.log.lines.map { $0.metadata["requestId"] } == ["one", "two"])
+        #expect(run.log.lines.map { $0.metadata["traceId"] } == ["1-5bef-7ad", nil])
+    }
+
+    @Test func resultThatIsRefusedIsLoggedWithItsInvocation() async throws {
+        let run = ScriptedRun([
+            .event(id: "one", with: ["Lambda-Runtime-Trace-Id": "Root=1-5bef-7ad"]), .answer(410, [:], []),
+        ])
+        _ = try await run.outcome()
+        let line = try #require(run.log.lines.first)
+        #expect(line.message == "the Runtime API refused a result")
+        #expect(line.metadata["requestId"] == "one" && line.metadata["traceId"] == "1-5bef-7ad")
     }
 
     @Test func traceVariableFollowsEachInvocation() async throws {
@@ -132,6 +147,7 @@ import Testing
                 + #""errorType":"PartnerUnreachable","stackTrace":[]}"#)
         #expect(run.log.text.contains("PartnerUnreachable"))
         #expect(run.log.lines.first?.metadata["requestId"] == "one")
+        #expect(run.log.lines.first?.metadata["traceId"] != nil)
     }
 
     @Test func otherErrorsAreNamedByTheirTypeAlone() async throws {
