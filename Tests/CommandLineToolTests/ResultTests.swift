@@ -29,7 +29,8 @@ import Testing
         var summary = PullSummary()
         summary.failed = 3
         summary.failures = [
-            TransferFailure(path: RemotePath("a\u{1B}[31m"), reason: "the server said \u{1B}]0;x\u{7} \u{202E}no")
+            TransferFailure(
+                path: RemotePath("a\u{1B}[31m"), .server, reason: "the server said \u{1B}]0;x\u{7} \u{202E}no")
         ]
         let lines = ResultText.lines(summary, doneName: ".done")
         #expect(lines.suffix(3).first == "failed: 3")

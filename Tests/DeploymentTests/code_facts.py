@@ -36,7 +36,7 @@ def programs():
 
 
 def metrics():
-    """The namespace, the dimensions' names, and for each function the names of the metrics that it emits."""
+    """The namespace, the dimensions' names, and for each function the names of the metrics that it emits in every run."""
     sources = {path.name: path.read_text() for path in CORE.rglob("*.swift")}
     (namespace,) = re.findall(r'static let namespace = "([^"]+)"', sources["EmbeddedMetrics.swift"])
     dimensions = set()
@@ -48,9 +48,17 @@ def metrics():
         for name, text in sources.items()
         if "metrics.add(" in text
     }
-    assert set(added) == {"PullWork.swift", "PushReport.swift"}, f"metrics come from elsewhere too: {set(added)}"
+    known = {"PullWork.swift", "PushReport.swift", "PushRetryReport.swift"}
+    assert set(added) == known, f"metrics come from elsewhere too: {set(added)}"
     push = added["PushReport.swift"]
-    return namespace, dimensions, {"pull": added["PullWork.swift"], "push": push, "pushRetry": push}
+    retry = push | added["PushRetryReport.swift"]
+    return namespace, dimensions, {"pull": added["PullWork.swift"], "push": push, "pushRetry": retry}
+
+
+def failure_metrics():
+    """The metrics that only a run with failures emits, one for each class of them."""
+    text = (CORE / "Functions" / "FailureMetrics.swift").read_text()
+    return set(re.findall(r'case \.\w+: "(\w+)"', text))
 
 
 # The operations of AWS.

@@ -291,7 +291,7 @@ class Stack:
 # The flows that are looked at: between them every condition is once true and once false.
 BOTH = {
     "host": "sftp.example.com", "hostKey": "SHA256:AAAA", "sourceDir": "outgoing", "targetDir": "incoming",
-    "runtime": "provided.al2023",
+    "oldestFileAlarmSeconds": "86400", "runtime": "provided.al2023",
 }
 PUSH_WITH_EVERYTHING = {
     "host": "sftp.example.com", "hostKey": "secret", "targetDir": "incoming", "secretId": "acme/login",

@@ -1,4 +1,5 @@
 import Foundation
+import TestKit
 import Testing
 
 @testable import SFTPLambdaCore
@@ -23,6 +24,7 @@ import Testing
     }
 
     private func parsed(_ line: [UInt8]) throws -> (document: Document, root: [String: Any]) {
+        #expect(MetricDocument.faults(line) == [])
         let root = try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
         return (try JSONDecoder().decode(Document.self, from: Data(line)), try #require(root))
     }
@@ -72,6 +74,27 @@ import Testing
         }
         #expect(lines.count == 3)
         #expect(names == (0..<250).map { "M\($0)" })
+    }
+
+    /// The check itself: what CloudWatch would not take, or take for something else.
+    @Test(arguments: [
+        ("{", "no JSON"), ("{}", "_aws is missing"),
+        (#"{"_aws":{"Timestamp":"now","CloudWatchMetrics":[]}}"#, "Timestamp"),
+        (
+            #"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[["D"]],"Metrics":[]}]}}"#,
+            "dimension D"
+        ),
+        (
+            #"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M"}]}]},"#
+                + #""M":"1"}"#, "M is no number"
+        ),
+        (
+            #"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[[]],"Metrics":[{"Name":"M","#
+                + #""Unit":"Files"}]}]},"M":1}"#, "unit of M"
+        ),
+    ])
+    func documentThatIsNoneIsToldSo(line: String, fault: String) {
+        #expect(MetricDocument.faults(line.utf8).contains { $0.contains(fault) })
     }
 
     @Test func withoutDimensionsThereIsOneEmptySet() throws {

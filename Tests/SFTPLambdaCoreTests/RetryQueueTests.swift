@@ -64,7 +64,10 @@ import Transfers
         #expect(entry.MessageBody == "body" && entry.MessageGroupId == nil)
         #expect(
             entry.MessageAttributes.mapValues(\.DataType)
-                == ["errorClass": "String", "errorText": "String", "time": "String", "attempt": "Number"])
+                == [
+                    "errorClass": "String", "errorText": "String", "time": "String", "attempt": "Number",
+                    "firstTime": "String",
+                ])
         #expect(entry.MessageAttributes["attempt"]?.StringValue == "1")
     }
 

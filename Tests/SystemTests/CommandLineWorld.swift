@@ -21,7 +21,8 @@ final class CommandLineWorld: Sendable {
     let folder: TemporaryFolder
     private let http: HTTPClient
 
-    init(sshd sshdOptions: LocalSSHD.Options = .init()) throws {
+    /// - Parameter isVersioned: whether the buckets keep versions.
+    init(sshd sshdOptions: LocalSSHD.Options = .init(), isVersioned: Bool = false) throws {
         folder = try TemporaryFolder()
         tree = folder.url.appendingPathComponent("partner")
         for name in ["outgoing", "incoming"] {
@@ -30,7 +31,8 @@ final class CommandLineWorld: Sendable {
         }
         server = try LocalSSHD(folder: tree, sshdOptions, workFolder: folder.url)
         var options = LocalAWS.Options()
-        options.buckets = [Self.inbox, Self.outbox]
+        let buckets = [Self.inbox, Self.outbox]
+        (options.buckets, options.versionedBuckets) = isVersioned ? ([], buckets) : (buckets, [])
         options.queues = [LocalAWS.Queue(Self.queueName)]
         aws = try LocalAWS(options, workFolder: folder.url)
         http = HTTPClient(HTTPClientConfiguration(environment: [:]))

@@ -32,6 +32,8 @@ public final class InMemoryRetryQueue: RetryQueue {
         public var attributes: [RetryMessage.Attribute]
         /// How often it has been received.
         public var receiveCount = 0
+        /// When it was put there.
+        public var sent: UnixTime
         var receipts: [String] = []
         var receivedAtUptimeSeconds: Double?
         var hiddenUntilUptimeSeconds = -Double.infinity
@@ -191,7 +193,7 @@ public final class InMemoryRetryQueue: RetryQueue {
         let now = clock.uptimeSeconds
         return shared.state.withLock { state in
             defer { state.nextNumber += 1 }
-            var message = Message(id: "m\(state.nextNumber)", body: body, attributes: attributes)
+            var message = Message(id: "m\(state.nextNumber)", body: body, attributes: attributes, sent: clock.now)
             if delaySeconds > 0 { message.hiddenUntilUptimeSeconds = now + Double(delaySeconds) }
             state.messages.append(message)
             return "m\(state.nextNumber)"
@@ -221,7 +223,10 @@ public final class InMemoryRetryQueue: RetryQueue {
                 received.append(
                     QueuedMessage(
                         id: message.id, receipt: message.receipts.last ?? "", body: Array(message.body.utf8),
-                        receiveCount: message.receiveCount))
+                        receiveCount: message.receiveCount,
+                        past: RetryMessage.Past(
+                            attributes: { name in message.attributes.first { $0.name == name }?.value },
+                            sent: message.sent)))
             }
             return received
         }

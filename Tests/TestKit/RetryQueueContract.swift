@@ -99,6 +99,8 @@ public struct RetryQueueContract: Sendable {
         let message = try await receiveOne()
         #expect(String(decoding: message.body, as: UTF8.self) == body)
         #expect(message.receiveCount == 1 && !message.id.isEmpty && !message.receipt.isEmpty)
+        #expect(message.past == RetryMessage.Past(attempts: 1, since: UnixTime(seconds: 1_700_000_000)))
+        #expect(message.attempt == 2)
     }
 
     private func manyMessagesArrive() async throws {

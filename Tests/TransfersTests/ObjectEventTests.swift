@@ -137,7 +137,7 @@ import Testing
         #expect(
             shown == [
                 "errorClass String connectionLost", "errorText String write: the server\\x00 went away",
-                "time String 1970-01-01T00:00:00Z", "attempt Number 3",
+                "time String 1970-01-01T00:00:00Z", "attempt Number 3", "firstTime String 1970-01-01T00:00:00Z",
             ])
     }
 
@@ -147,7 +147,26 @@ import Testing
         reason.errorClass = ""
         reason.errorText = String(repeating: "ü", count: 5000)
         let message = RetryMessage(event, because: reason)
-        #expect(message.attributes.map(\.value.utf8.count) == [1, 1024, 20, 1])
+        #expect(message.attributes.map(\.value.utf8.count) == [1, 1024, 20, 1, 20])
+    }
+
+    /// Whoever can write to the queue can write attributes.
+    @Test func pastOfAMessageIsWhatItsAttributesSayIfTheyCanBeRead() {
+        func past(_ attributes: [String: String]) -> RetryMessage.Past {
+            RetryMessage.Past(attributes: { attributes[$0] }, sent: UnixTime(seconds: 7))
+        }
+        #expect(
+            past(["attempt": "3", "firstTime": "1970-01-01T00:00:05Z"])
+                == RetryMessage.Past(attempts: 3, since: UnixTime(seconds: 5)))
+        #expect(past([:]) == RetryMessage.Past(attempts: 0, since: UnixTime(seconds: 7)))
+        for attempt in ["", "x", "-1", "99999999999999999999", "\u{663}"] {
+            #expect(past(["attempt": attempt, "firstTime": "yesterday"]).attempts == 0, "\(attempt)")
+        }
+        #expect(past(["firstTime": "yesterday"]).since == UnixTime(seconds: 7))
+        #expect(past(["attempt": "\(Int.max)"]).attempts == 1_000_000)
+        let message = QueuedMessage(
+            id: "", receipt: "", body: [], receiveCount: 2, past: past(["attempt": "3"]))
+        #expect(message.attempt == 5)
     }
 
     @Test func whatWasNotUnderstoodIsKeptInCharactersThatSQSTakes() throws {

@@ -77,6 +77,7 @@ import Transfers
             fixture.clock.advance(seconds: 600)
         }
         #expect((3...5).contains(runs))
+        #expect(fixture.observer.seen.receipts.map(\.attempt) == [runs])
         // Only what was in flight when the time was up is stored twice.
         #expect(sent <= Self.partsCount + (runs - 1) * 2)
         #expect(fixture.store.counters.operations["beginUpload"] == 1)

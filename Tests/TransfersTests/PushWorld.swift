@@ -140,7 +140,7 @@ final class FailureRecorder: PushObserver {
         var errorClass: String
     }
 
-    private let state = Mutex<(failures: [Failure], warnings: [String])>(([], []))
+    private let state = Mutex<(failures: [Failure], warnings: [String], receipts: [PushReceipt])>(([], [], []))
     private let foundState = Mutex<(keys: [String], isAll: Bool)>(([], false))
 
     /// The keys of what was asked for; nil while more could come.
@@ -151,8 +151,9 @@ final class FailureRecorder: PushObserver {
 
     var failures: [Failure] { state.withLock { $0.failures } }
     var warnings: [String] { state.withLock { $0.warnings } }
+    var receipts: [PushReceipt] { state.withLock { $0.receipts } }
 
-    func delivered(_ receipt: PushReceipt) {}
+    func delivered(_ receipt: PushReceipt) { state.withLock { $0.receipts.append(receipt) } }
     func marked(_ object: ObjectAddress) {}
     func ignored(_ item: IncomingEvent.Ignored) {}
     func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {}

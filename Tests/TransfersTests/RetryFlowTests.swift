@@ -145,6 +145,53 @@ struct RetryFlowTests {
         #expect(message.attributes.contains { $0.name == "attempt" && $0.value == "3" })
     }
 
+    @Test func receiptSaysHowOftenTheObjectWasTried() async throws {
+        let world = world([])
+        world.store.plant("a", content)
+        _ = await world.flow(isReachable: false).run(IncomingEvent(Array(body("a").utf8)))
+        for _ in 0..<2 {
+            let received = try await world.queue.receive(maximumCount: 1, waitSeconds: 0, hiddenSeconds: 60)
+            _ = await world.queue.hide(received, forSeconds: 0)
+        }
+        #expect(await world.retryFlow().run().delivered == 1)
+        // Once by push, and at the third receive.
+        #expect(world.observer.receipts.map(\.attempt) == [4])
+    }
+
+    /// SQS takes the message that replaces another for a new one.
+    @Test func messageThatReplacesAnotherSaysSinceWhenItWaits() async throws {
+        let world = world(["a"]) { $0.source.refusesCopies = .denied }
+        let began = world.clock.now
+        for tries in 1...2 {
+            world.clock.advance(seconds: 500)
+            let summary = await world.retryFlow().run()
+            let waited = world.clock.now.seconds - began.seconds
+            #expect(summary.oldestWaitingSeconds == waited && waited >= Int64(tries) * 500)
+            #expect(summary.failedByClass == ["unmarked": 1])
+            let message = try #require(world.queue.messages.first)
+            #expect(message.attributes.contains { $0.name == "firstTime" && $0.value == began.rfc3339 })
+            #expect(message.attributes.contains { $0.name == "attempt" && $0.value == "1" })
+        }
+        #expect(world.observer.receipts.map(\.attempt) == [1])
+    }
+
+    @Test func ageIsThatOfTheOldestMessageThatIsNotDone() async {
+        let world = world(["a"])
+        world.clock.advance(seconds: 300)
+        #expect(await world.retryFlow().run().oldestWaitingSeconds == nil, "nothing waits")
+        let began = world.clock.now
+        world.queue.plant("nonsense")
+        world.clock.advance(seconds: 70)
+        world.queue.plant("more nonsense")
+        world.clock.advance(seconds: 30)
+        let summary = await world.retryFlow().run()
+        #expect(summary.oldestWaitingSeconds == world.clock.now.seconds - began.seconds)
+        #expect(summary.failedByClass == ["event": 2])
+        let unreachable = self.world(["a"])
+        let untried = await unreachable.retryFlow(isReachable: false).run()
+        #expect(untried.oldestWaitingSeconds == nil, "nothing was received")
+    }
+
     @Test func poisonMessageIsLeftAndReported() async {
         let world = world(["a"])
         world.queue.plant("nonsense")

@@ -16,13 +16,16 @@ import Testing
         summary.bytes = 21_272_588
         summary.left = ["young": 2, "symbolicLink": 1]
         summary.durationMilliseconds = 729
-        summary.failures = [TransferFailure(path: RemotePath("a/b"), reason: "no \"way\" \u{202E}é")]
+        summary.failures = [TransferFailure(path: RemotePath("a/b"), .server, reason: "no \"way\" \u{202E}é")]
         summary.failed = 1
+        summary.failedByClass = ["server": 1]
+        summary.oldestWaitingSeconds = 59
         #expect(
             text(summary)
-                == #"{"bytes":21272588,"durationMilliseconds":729,"failed":1,"#
-                + #""failures":[{"path":"a/b","reason":"no \"way\" \u202eé"}],"isListingComplete":true,"#
-                + #""left":{"symbolicLink":1,"young":2},"purged":0,"remaining":0,"transferred":8}"#)
+                == #"{"bytes":21272588,"durationMilliseconds":729,"failed":1,"failedByClass":{"server":1},"#
+                + #""failures":[{"errorClass":"server","path":"a/b","reason":"no \"way\" \u202eé"}],"#
+                + #""isListingComplete":true,"left":{"symbolicLink":1,"young":2},"oldestWaitingSeconds":59,"#
+                + #""purged":0,"remaining":0,"transferred":8}"#)
     }
 
     @Test func pushAnswersInTheOrderOfTheNames() {
@@ -31,7 +34,7 @@ import Testing
         summary.skipped = ["unchanged": 3]
         #expect(
             text(summary)
-                == #"{"bytes":0,"delivered":0,"durationMilliseconds":0,"failed":0,"#
+                == #"{"bytes":0,"delivered":0,"durationMilliseconds":0,"failed":0,"failedByClass":{},"#
                 + #""failures":[{"errorClass":"denied","reason":"no","subject":"s3://b/k"}],"handedBack":0,"marked":0,"#
                 + #""queued":0,"received":0,"skipped":{"unchanged":3},"unqueued":0}"#)
     }
@@ -44,9 +47,11 @@ import Testing
                 try JSONSerialization.jsonObject(with: Data(value.jsonBytes)) as? [String: Any])
             #expect(object.keys.sorted() == fields)
         }
-        try check(PullSummary())
-        try check(PushSummary())
+        var (pull, push) = (PullSummary(), PushSummary())
+        (pull.oldestWaitingSeconds, push.oldestWaitingSeconds) = (0, 0)
+        try check(pull)
+        try check(push)
         try check(PushSummary.Failure(subject: "s", errorClass: "c", reason: "r"))
-        try check(TransferFailure(path: RemotePath("p"), reason: "r"))
+        try check(TransferFailure(path: RemotePath("p"), .store, reason: "r"))
     }
 }

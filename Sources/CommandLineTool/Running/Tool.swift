@@ -47,7 +47,7 @@ struct Tool: Sendable {
         // What the display shows needs no lines, unless somebody has asked for them.
         if display != nil, environment[LogOptions.levelName]?.isEmpty != false { options.level = .warning }
         let log = LogOutput(options: options)
-        let logger = log.logger(label: function.rawValue)
+        let logger = FunctionMain.logger(of: function, environment, log)
         for warning in log.options.warnings { logger.warning("\(warning)") }
         let task = Task { await perform(command, log, logger, display) }
         let end = EndSignal(beforeExit: { LineWriter.standardError.removeFooterAtOnce() }) { task.cancel() }
@@ -67,7 +67,7 @@ struct Tool: Sendable {
     ) async -> ExitStatus {
         do {
             let services = try FunctionServices(environment: environment, log: log)
-            let run = FunctionRun(id: Self.runID(), window: .unlimited, logger: logger, watch: display?.board)
+            let run = FunctionRun(id: Self.runID(), logger: logger, log, watch: display?.board)
             let work = ToolWork(
                 function: function, command: command, services: services, run: run, output: output, display: display)
             let status = try await work.status()

@@ -29,7 +29,7 @@ struct ToolWork: Sendable {
     private func pull() async throws -> ExitStatus {
         let work = try PullWork(services: services, logger: run.logger)
         try await checkCredentials()
-        let summary = try await shown { try await work.pull(run, observer: pullObserver) }
+        let summary = try await shown { try await work.pull(run, observer: pullObserver(work)) }
         write(summary, ResultText.lines(summary, doneName: "\(work.doneDirectory)"))
         return ExitStatus(summary)
     }
@@ -108,8 +108,8 @@ struct ToolWork: Sendable {
     // MARK: What all need
 
     /// What hears of each file.
-    private var pullObserver: any TransferObserver {
-        let log = TransferLog(logger: run.logger)
+    private func pullObserver(_ work: PullWork) -> any TransferObserver {
+        let log = TransferLog(logger: run.logger, bucket: work.bucket)
         guard let display else { return log }
         return PullProgress(board: display.board, log: log)
     }

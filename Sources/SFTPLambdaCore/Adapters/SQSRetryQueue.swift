@@ -67,7 +67,10 @@ struct SQSRetryQueue: RetryQueue {
         return received.messages.map { message in
             QueuedMessage(
                 id: message.messageID, receipt: message.receiptHandle, body: Array(message.body.utf8),
-                receiveCount: message.receiveCount ?? 1)
+                receiveCount: message.receiveCount ?? 1,
+                past: RetryMessage.Past(
+                    attributes: { message.attributes[$0]?.text },
+                    sent: message.sentEpochMilliseconds.map { UnixTime(seconds: $0 / 1000) }))
         }
     }
 

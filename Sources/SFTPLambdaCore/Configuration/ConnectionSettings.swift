@@ -35,6 +35,8 @@ public struct ConnectionSettings: Sendable, Hashable {
         let keepaliveSeconds = reader.read(Settings.keepaliveSeconds)
         let maximumFilesInFlight = reader.read(Settings.maximumFilesInFlight)
         let maximumBytesPerSecond = reader.read(Settings.maximumBytesPerSecond)
+        // Whoever makes the logger has read it: here it is only checked.
+        _ = reader.read(Settings.flowName)
         Self.checkLogin(login, secretID, &reader)
         guard let host, let port, let readyTimeoutSeconds, let legacyAlgorithms, let maximumFilesInFlight else {
             return nil

@@ -11,6 +11,7 @@ enum Settings {
             privateKeyPassphrase.declaration, password.declaration, secretID.declaration, hostKey.declaration,
             proxy.declaration, readyTimeoutSeconds.declaration, legacyAlgorithms.declaration,
             keepaliveSeconds.declaration, maximumFilesInFlight.declaration, maximumBytesPerSecond.declaration,
+            flowName.declaration,
             sourceDirectory.declaration, targetBucket.declaration, targetPrefix.declaration,
             afterPull.declaration, doneDirectory.declaration, fileRetentionDays.declaration,
             minimumFileAgeSeconds.declaration, steadySeconds.declaration, readyMarker.declaration,
@@ -131,6 +132,12 @@ extension Settings {
             "How many bytes a second may pass over the connection, in each direction, those of SSH itself included. Each "
             + "invocation has a connection of its own: how many run at once is a matter of reserved concurrency.",
         parse: SettingParsers.bytesPerSecond)
+    static let flowName = Setting.optional(
+        "SFTP_FLOW_NAME", all, fallbackText: "the function's name without `-pull`, `-push` or `-pushRetry` at its end",
+        expected: "a name on one line", example: "acme",
+        summary: "The name of this flow, which every log line carries as `flow`: it tells one partner from others "
+            + "where the logs of several are read together.",
+        parse: SettingParsers.oneLine)
 
     /// No Lambda invocation runs longer.
     private static let maximumInvocationSeconds = 900

@@ -2,7 +2,7 @@ internal import CMalloc
 import Glibc
 import HTTP
 import LambdaRuntime
-import Logging
+package import Logging
 
 /// What a program of ours does from its first line to its end.
 package enum FunctionMain {
@@ -21,7 +21,7 @@ package enum FunctionMain {
     /// Serves Lambda's invocations with the function, until the process has to end.
     package static func serve(_ function: LambdaFunction, _ environment: [String: String]) async -> Never {
         let log = LogOutput(options: LogOptions(environment: environment))
-        let logger = log.logger(label: function.rawValue)
+        let logger = logger(of: function, environment, log)
         for warning in log.options.warnings { logger.warning("\(warning)") }
         do {
             let address = try RuntimeAPIAddress(environment: environment)
@@ -33,6 +33,15 @@ package enum FunctionMain {
             logger.critical("the function ends", metadata: ["reason": "\(error)"])
             exit(1)
         }
+    }
+
+    /// The logger of a program: every line names the flow, where that has a name.
+    package static func logger(
+        of function: LambdaFunction, _ environment: [String: String], _ log: LogOutput
+    ) -> Logger {
+        var logger = log.logger(label: function.rawValue)
+        logger[metadataKey: LogField.flow] = LogField.flowName(environment, of: function).map { .string($0) }
+        return logger
     }
 
     /// How much free memory at the end of a heap is kept, and from what size on memory is mapped by itself.

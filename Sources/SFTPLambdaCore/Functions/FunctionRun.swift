@@ -12,12 +12,19 @@ package struct FunctionRun: Sendable {
     /// Watches what is transferred; nil where nobody does.
     package let watch: (any ContentWatch)?
 
-    /// Makes a run.
+    /// Makes a run, whose lines do not name it unless those of the logger do.
     package init(id: String, window: WorkWindow, logger: Logger, watch: (any ContentWatch)? = nil) {
         self.id = id
         self.window = window
         self.logger = logger
         self.watch = watch
+    }
+
+    /// A run of a command line. Text for people does not name it: there a log is of one run.
+    package init(id: String, logger: Logger, _ log: LogOutput, watch: (any ContentWatch)? = nil) {
+        var logger = logger
+        if log.options.format == .json { logger[metadataKey: LogField.requestID] = .string(id) }
+        self.init(id: id, window: .unlimited, logger: logger, watch: watch)
     }
 
     /// The run of an invocation.

@@ -1,6 +1,7 @@
 package import AWS
 package import HTTP
 import LambdaRuntime
+import Logging
 
 /// What every function needs of the world outside, made from the environment. Nothing is connected before it is used.
 package struct FunctionServices: Sendable {
@@ -31,9 +32,12 @@ package struct FunctionServices: Sendable {
     /// The metrics of a run, to be filled.
     func metrics(of function: LambdaFunction, _ run: FunctionRun) -> EmbeddedMetrics {
         let name = environment["AWS_LAMBDA_FUNCTION_NAME"] ?? function.rawValue
+        var properties = [LogField.requestID: run.id]
+        for field in LogField.ofInvocation {
+            if case .string(let text)? = run.logger[metadataKey: field] { properties[field] = text }
+        }
         return EmbeddedMetrics(
-            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)],
-            properties: ["requestId": run.id])
+            namespace: EmbeddedMetrics.namespace, dimensions: [.init("FunctionName", name)], properties: properties)
     }
 }
 

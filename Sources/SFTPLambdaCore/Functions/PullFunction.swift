@@ -17,7 +17,7 @@ struct PullFunction: LambdaHandler {
         try Self.check(event)
         let run = FunctionRun(context)
         if CheckEvent.isOne(event) { return try await work.checkPull(run).answer(run.logger) }
-        let summary = try await work.pull(run, observer: TransferLog(logger: run.logger))
+        let summary = try await work.pull(run, observer: TransferLog(logger: run.logger, bucket: work.bucket))
         if summary.isFailure { throw FunctionFailure(summary) }
         return summary.jsonBytes
     }

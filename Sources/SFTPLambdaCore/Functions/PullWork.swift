@@ -28,16 +28,24 @@ package struct PullWork: Sendable {
     /// same, if there was a connection by then.
     /// - Throws: `FunctionFailure` without a connection, or what `LoginSource.login` throws.
     package func pull(_ run: FunctionRun, observer: any TransferObserver) async throws -> PullSummary {
-        let summary = try await run.window.run {
-            try await connected(run) { client, origin in
-                await PullFlow(
-                    plan: plan(origin, run), files: SFTPRemoteFiles(client: client, watch: run.watch),
-                    store: objectStore(run), clock: clock, observer: observer
-                ).run()
+        let began = clock.uptimeSeconds
+        do {
+            let summary = try await run.window.run {
+                try await connected(run) { client, origin in
+                    await PullFlow(
+                        plan: plan(origin, run), files: SFTPRemoteFiles(client: client, watch: run.watch),
+                        store: objectStore(run), clock: clock, observer: observer
+                    ).run()
+                }
             }
+            report(summary, run)
+            return summary
+        } catch {
+            if let failureClass = FailureClass(ofRun: error) {
+                report(PullSummary(untried: failureClass, afterSeconds: clock.uptimeSeconds - began), run)
+            }
+            throw error
         }
-        report(summary, run)
-        return summary
     }
 
     /// The bucket that takes the files.
@@ -86,15 +94,17 @@ package struct PullWork: Sendable {
 
     private func report(_ summary: PullSummary, _ run: FunctionRun) {
         let left: [String: Logger.MetadataValue] = summary.left.mapValues { .stringConvertible($0) }
-        run.logger.log(
-            level: summary.isFailure ? .error : .info, "pull finished",
-            metadata: [
-                "transferred": .stringConvertible(summary.transferred), "bytes": .stringConvertible(summary.bytes),
-                "left": .dictionary(left), "purged": .stringConvertible(summary.purged),
-                "failed": .stringConvertible(summary.failed), "remaining": .stringConvertible(summary.remaining),
-                "isListingComplete": .stringConvertible(summary.isListingComplete),
-                "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
-            ])
+        let byClass: [String: Logger.MetadataValue] = summary.failedByClass.mapValues { .stringConvertible($0) }
+        var fields: Logger.Metadata = [
+            "transferred": .stringConvertible(summary.transferred), "bytes": .stringConvertible(summary.bytes),
+            "left": .dictionary(left), "purged": .stringConvertible(summary.purged),
+            "failed": .stringConvertible(summary.failed), "failedByClass": .dictionary(byClass),
+            "remaining": .stringConvertible(summary.remaining),
+            "isListingComplete": .stringConvertible(summary.isListingComplete),
+            "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
+        ]
+        fields["oldestWaitingSeconds"] = summary.oldestWaitingSeconds.map { .stringConvertible($0) }
+        run.logger.log(level: summary.isFailure ? .error : .info, "pull finished", metadata: fields)
         var metrics = services.metrics(of: .pull, run)
         metrics.add("FilesTransferred", summary.transferred)
         metrics.add("BytesTransferred", summary.bytes, .bytes)
@@ -102,7 +112,20 @@ package struct PullWork: Sendable {
         metrics.add("FilesRemaining", summary.remaining)
         metrics.add("FilesPurged", summary.purged)
         metrics.add("DurationMilliseconds", summary.durationMilliseconds, .milliseconds)
+        if let seconds = summary.oldestWaitingSeconds { metrics.add("OldestFileAgeSeconds", seconds, .seconds) }
+        metrics.addFailures(summary.failedByClass)
         services.log.write(metrics)
+    }
+}
+
+extension PullSummary {
+    /// The summary of a run that could not begin.
+    fileprivate init(untried failureClass: FailureClass, afterSeconds seconds: Double) {
+        self.init()
+        failed = 1
+        failedByClass = [failureClass.rawValue: 1]
+        isListingComplete = false
+        durationMilliseconds = Int64(seconds * 1000)
     }
 }
 

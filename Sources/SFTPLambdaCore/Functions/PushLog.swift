@@ -10,14 +10,11 @@ package struct PushLog: PushObserver {
     package init(logger: Logger) { self.logger = logger }
 
     package func delivered(_ receipt: PushReceipt) {
-        var fields = Self.fields(receipt.object)
-        fields["path"] = "\(receipt.path)"
-        fields["bytes"] = .stringConvertible(receipt.sizeBytes)
-        fields["etag"] = .string(receipt.etag)
-        fields["durationMilliseconds"] = .stringConvertible(receipt.durationMilliseconds)
-        if let sha256 = receipt.sha256 { fields["sha256"] = .string(sha256) }
-        if let versionID = receipt.versionID { fields["versionId"] = .string(versionID) }
-        logger.info("object delivered", metadata: fields)
+        let fields = ReceiptFields(
+            bucket: receipt.object.bucket, key: receipt.object.key, path: receipt.path, sizeBytes: receipt.sizeBytes,
+            sha256: receipt.sha256, etag: receipt.etag, versionID: receipt.versionID, attempt: receipt.attempt,
+            durationMilliseconds: receipt.durationMilliseconds)
+        logger.info("object delivered", metadata: fields.metadata)
     }
 
     package func marked(_ object: ObjectAddress) {

@@ -5,22 +5,26 @@ extension FunctionServices {
     /// The last lines of a run of push or pushRetry in the log.
     package func report(_ summary: PushSummary, _ function: LambdaFunction, _ run: FunctionRun) {
         let skipped: [String: Logger.MetadataValue] = summary.skipped.mapValues { .stringConvertible($0) }
+        let byClass: [String: Logger.MetadataValue] = summary.failedByClass.mapValues { .stringConvertible($0) }
+        var fields: Logger.Metadata = [
+            "delivered": .stringConvertible(summary.delivered), "bytes": .stringConvertible(summary.bytes),
+            "marked": .stringConvertible(summary.marked), "skipped": .dictionary(skipped),
+            "failed": .stringConvertible(summary.failed), "failedByClass": .dictionary(byClass),
+            "queued": .stringConvertible(summary.queued), "unqueued": .stringConvertible(summary.unqueued),
+            "received": .stringConvertible(summary.received), "handedBack": .stringConvertible(summary.handedBack),
+            "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
+        ]
+        fields["oldestWaitingSeconds"] = summary.oldestWaitingSeconds.map { .stringConvertible($0) }
         run.logger.log(
-            level: summary.failed > 0 ? .error : .info, "\(function.rawValue) finished",
-            metadata: [
-                "delivered": .stringConvertible(summary.delivered), "bytes": .stringConvertible(summary.bytes),
-                "marked": .stringConvertible(summary.marked), "skipped": .dictionary(skipped),
-                "failed": .stringConvertible(summary.failed), "queued": .stringConvertible(summary.queued),
-                "unqueued": .stringConvertible(summary.unqueued), "received": .stringConvertible(summary.received),
-                "handedBack": .stringConvertible(summary.handedBack),
-                "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),
-            ])
+            level: summary.failed > 0 ? .error : .info, "\(function.rawValue) finished", metadata: fields)
         var metrics = metrics(of: function, run)
         metrics.add("FilesTransferred", summary.delivered)
         metrics.add("BytesTransferred", summary.bytes, .bytes)
         metrics.add("FilesFailed", summary.failed)
         metrics.add("FilesQueued", summary.queued)
         metrics.add("DurationMilliseconds", summary.durationMilliseconds, .milliseconds)
+        metrics.addFailures(summary.failedByClass)
+        if function == .pushRetry { addWaiting(summary, to: &metrics) }
         log.write(metrics)
     }
 }

@@ -4,18 +4,22 @@ package import Transfers
 /// Makes log lines of what happens to each file: a receipt for one that was transferred, a reason for every other.
 package struct TransferLog: TransferObserver {
     private let logger: Logger
+    private let bucket: String
 
     /// Makes an observer.
-    package init(logger: Logger) { self.logger = logger }
+    /// - Parameter bucket: where the files go.
+    package init(logger: Logger, bucket: String) {
+        self.logger = logger
+        self.bucket = bucket
+    }
 
     package func transferred(_ receipt: TransferReceipt) {
-        var fields: Logger.Metadata = [
-            "path": "\(receipt.path)", "key": "\(receipt.key)", "bytes": .stringConvertible(receipt.object.sizeBytes),
-            "sha256": .string(receipt.object.sha256), "etag": .string(receipt.object.etag),
-            "durationMilliseconds": .stringConvertible(receipt.durationMilliseconds),
-        ]
-        if let versionID = receipt.object.versionID { fields["versionId"] = .string(versionID) }
-        logger.info("file transferred", metadata: fields)
+        let object = receipt.object
+        let fields = ReceiptFields(
+            bucket: bucket, key: receipt.key, path: receipt.path, sizeBytes: object.sizeBytes, sha256: object.sha256,
+            etag: object.etag, versionID: object.versionID, attempt: receipt.attempt,
+            durationMilliseconds: receipt.durationMilliseconds)
+        logger.info("file transferred", metadata: fields.metadata)
     }
 
     package func left(_ path: RemotePath, because reason: LeftReason) {
@@ -31,7 +35,12 @@ package struct TransferLog: TransferObserver {
     }
 
     package func failed(_ failure: TransferFailure) {
-        logger.error("file failed", metadata: ["path": .string(failure.path), "reason": .string(failure.reason)])
+        logger.error(
+            "file failed",
+            metadata: [
+                "path": .string(failure.path), "errorClass": .string(failure.errorClass.rawValue),
+                "reason": .string(failure.reason),
+            ])
     }
 
     package func purged(_ path: RemotePath) {

@@ -41,15 +41,51 @@ public struct RetryMessage: Hashable, Sendable {
         public var time: UnixTime
         /// How often the record has been tried, this time included.
         public var attempt: Int
+        /// When it failed for the first time.
+        public var firstTime: UnixTime
 
         /// Makes a reason.
-        public init(errorClass: String, errorText: String, time: UnixTime, attempt: Int) {
+        /// - Parameter firstTime: nil for the first failure.
+        public init(
+            errorClass: String, errorText: String, time: UnixTime, attempt: Int, firstTime: UnixTime? = nil
+        ) {
             self.errorClass = errorClass
             self.errorText = errorText
             self.time = time
             self.attempt = attempt
+            self.firstTime = firstTime ?? time
         }
     }
+
+    /// What a message on the queue tells of the time before it was put there. Only told: no rule depends on it, since
+    /// messages of others tell nothing, and those that are redriven by hand may not either.
+    public struct Past: Hashable, Sendable {
+        /// How often what it asks for had been tried.
+        public var attempts: Int
+        /// Since when it has been waiting; nil where that is not known.
+        public var since: UnixTime?
+
+        /// Makes it.
+        public init(attempts: Int = 0, since: UnixTime? = nil) {
+            self.attempts = attempts
+            self.since = since
+        }
+
+        /// Reads the attributes of a message. What is no number or no time counts as not said.
+        /// - Parameters:
+        ///   - text: the attribute of a name; nil when there is none.
+        ///   - sent: when the message was put on the queue, for messages that do not say since when they wait.
+        public init(attributes text: (String) -> String?, sent: UnixTime?) {
+            let said = text(RetryMessage.attemptName).flatMap { Int($0) } ?? 0
+            attempts = min(max(said, 0), Self.maximumAttempts)
+            since = text(RetryMessage.firstTimeName).flatMap { UnixTime(rfc3339: $0) } ?? sent
+        }
+
+        private static let maximumAttempts = 1_000_000
+    }
+
+    private static let attemptName = "attempt"
+    private static let firstTimeName = "firstTime"
 
     /// A record that is to be tried again, after a delay that is cut to what a queue can do.
     public init(_ event: ObjectEvent, because reason: Reason, delaySeconds: Int = 0) {
@@ -76,7 +112,8 @@ public struct RetryMessage: Hashable, Sendable {
             Attribute(name: "errorClass", dataType: .string, value: shown(reason.errorClass)),
             Attribute(name: "errorText", dataType: .string, value: shown(reason.errorText)),
             Attribute(name: "time", dataType: .string, value: reason.time.rfc3339),
-            Attribute(name: "attempt", dataType: .number, value: String(reason.attempt)),
+            Attribute(name: attemptName, dataType: .number, value: String(reason.attempt)),
+            Attribute(name: firstTimeName, dataType: .string, value: reason.firstTime.rfc3339),
         ]
     }
 

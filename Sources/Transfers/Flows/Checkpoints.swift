@@ -37,11 +37,11 @@ actor Checkpoints {
             origin: plan.origin, path: path, fileKey: key, prefix: plan.keys.prefix, sha256: plan.sha256)
     }
 
-    /// The upload that an earlier run has left of this version of the file; nil when there is none. One of another
-    /// version is given up.
+    /// The upload that earlier runs have left of this version of the file, and how many those were; nil when there is
+    /// none. One of another version is given up.
     func resume(
         _ place: Checkpoint.Place, _ version: FileVersion
-    ) async throws(StoreFailure) -> (upload: any ObjectUpload, storedCount: Int)? {
+    ) async throws(StoreFailure) -> (upload: any ObjectUpload, storedCount: Int, attempts: Int)? {
         guard try await listed().contains(place.key) else { return nil }
         guard let bytes = try await content(of: place.key) else {
             present?.remove(place.key)
@@ -52,7 +52,7 @@ actor Checkpoints {
             return nil
         }
         if checkpoint.isOf(place, version), let upload = try await resumeUpload(place, checkpoint) {
-            return (upload, checkpoint.progress.parts.count)
+            return (upload, checkpoint.progress.parts.count, checkpoint.attempts)
         }
         if checkpoint.key == place.fileKey { await abandon(checkpoint) }
         await remove(place)
@@ -87,12 +87,15 @@ actor Checkpoints {
     }
 
     /// Keeps how far a file has come, also when the task is cancelled.
+    /// - Parameter attempts: how many runs have carried it.
     /// - Returns: whether there is a checkpoint of this upload now.
-    func keep(_ place: Checkpoint.Place, _ version: FileVersion, _ progress: UploadProgress) async -> Bool {
+    func keep(
+        _ place: Checkpoint.Place, _ version: FileVersion, _ progress: UploadProgress, attempts: Int
+    ) async -> Bool {
         guard let sizeBytes = version.sizeBytes, let modified = version.modified else { return false }
         let checkpoint = Checkpoint(
             origin: place.origin, path: place.path, key: place.fileKey, sizeBytes: sizeBytes, modified: modified,
-            partBytes: PartPlan.partBytes, progress: progress)
+            partBytes: PartPlan.partBytes, progress: progress, attempts: attempts)
         // Whoever pushes from this bucket to the same server knows by the origin that it is not to be sent (rule P8).
         let (store, metadata) = (store, ["synced-from": plan.origin])
         let failure = await shielded { () throws(StoreFailure) in

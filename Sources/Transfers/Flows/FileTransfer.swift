@@ -74,6 +74,8 @@ struct FileTransfer: Sendable {
         var version: FileVersion
         /// When it was opened.
         var startUptimeSeconds: Double
+        /// How many runs have carried it, this one included.
+        var attempt: Int
     }
 
     /// Takes the candidate and enters the outcome into the ledger. Never throws: one file stops no other (rule P6).
@@ -89,7 +91,7 @@ struct FileTransfer: Sendable {
             let stored = try await copy(source, startedAt: &start)
             guard plan.afterPull != .keep else {
                 await stored.reader.close()
-                return receipt(source.path, source.key, stored.object, startedAt: stored.startUptimeSeconds)
+                return receipt(source.path, source.key, stored, startedAt: stored.startUptimeSeconds)
             }
             do throws(Fault) {
                 try await settleToTheEnd(candidate, stored, source.key, found.marker)
@@ -115,18 +117,21 @@ struct FileTransfer: Sendable {
     static func note(
         _ fault: Fault, of candidate: Candidate, startedAt start: Double?, in ledger: PullLedger
     ) {
+        let (path, modified) = (candidate.path, candidate.version.modified)
         switch fault {
-        case .remote(let failure) where failure.reason == .notFound: ledger.left(candidate.path, because: .gone)
-        case .remote(let failure) where failure.reason == .changed: ledger.left(candidate.path, because: .changed)
-        case .remote(let failure): ledger.failed(candidate.path, failure, startedAt: start)
-        case .store(let failure): ledger.failed(candidate.path, failure, startedAt: start)
-        case .unusable(let reason): ledger.failed(candidate.path, reason)
-        case .notKept: ledger.failed(candidate.path, "\(fault)")
-        case .skipped(let exception): ledger.left(candidate.path, because: .skipped(exception))
-        case .noTime: ledger.remaining()
-        case .continues: ledger.continues()
+        case .remote(let failure) where failure.reason == .notFound: ledger.left(path, because: .gone)
+        case .remote(let failure) where failure.reason == .changed:
+            ledger.left(path, because: .changed, modified: modified)
+        case .remote(let failure): ledger.failed(path, failure, startedAt: start, modified: modified)
+        case .store(let failure): ledger.failed(path, failure, startedAt: start, modified: modified)
+        case .unusable(let reason): ledger.failed(path, .refused, reason, modified: modified)
+        case .notKept: ledger.failed(path, .store, "\(fault)", modified: modified)
+        case .skipped(let exception): ledger.left(path, because: .skipped(exception), modified: modified)
+        case .noTime: ledger.remaining(modified: modified)
+        case .continues: ledger.continues(modified: modified)
         case .noPart(let began, let isLeft):
-            ledger.cameNoFurther(with: candidate.path, beganUptimeSeconds: began, isPartLeft: isLeft)
+            ledger.cameNoFurther(
+                with: path, beganUptimeSeconds: began, isPartLeft: isLeft, modified: modified)
         }
     }
 
@@ -165,14 +170,16 @@ struct FileTransfer: Sendable {
         defer { budget.release(file.reservedBytes) }
         start = file.openedUptimeSeconds
         do throws(Fault) {
+            var attempt = 1
             let (object, version) =
                 switch parts {
                 case .whole(let sizeBytes): try await copyWhole(file.reader, source, sizeBytes: sizeBytes)
                 case .parts(let count, let sizeBytes):
-                    try await copyParts(file.reader, source, count: count, sizeBytes: sizeBytes)
+                    try await copyParts(file.reader, source, count: count, sizeBytes: sizeBytes, attempt: &attempt)
                 }
             return Stored(
-                reader: file.reader, object: object, version: version, startUptimeSeconds: file.openedUptimeSeconds)
+                reader: file.reader, object: object, version: version, startUptimeSeconds: file.openedUptimeSeconds,
+                attempt: attempt)
         } catch {
             await file.reader.close()
             throw error

@@ -16,19 +16,23 @@ extension FileTransfer {
         let count: Int
         /// How many parts an earlier run has stored.
         let storedCount: Int
+        /// How many runs have carried it, this one included.
+        let attempt: Int
         /// Where its checkpoint is kept; nil when it has to be taken to its end in this run: in `.done` a file has no
         /// place of its own, and without a time it could not be known again.
         let place: Checkpoint.Place?
         let version: FileVersion
     }
 
+    /// - Parameter attempt: set to how many runs have carried the file, this one included.
     func copyParts(
-        _ reader: any RemoteFileReader, _ source: Source, count: Int, sizeBytes: UInt64
+        _ reader: any RemoteFileReader, _ source: Source, count: Int, sizeBytes: UInt64, attempt: inout Int
     ) async throws(Fault) -> (StoredObject, FileVersion) {
         // The metadata go first, so the time has to be known before the first part.
         let openedUptimeSeconds = clock.uptimeSeconds
         let version = try await version(of: reader, source)
         let upload = try await beginUpload(source, version, count: count)
+        attempt = upload.attempt
         let now = clock.uptimeSeconds
         let run = PartRun(
             pace: PartPace(
@@ -63,13 +67,15 @@ extension FileTransfer {
         var place: Checkpoint.Place?
         if source.isAtItsPlace, version.modified != nil { place = checkpoints.place(for: source.path, source.key) }
         do {
-            if let place, let (upload, storedCount) = try await checkpoints.resume(place, version) {
+            if let place, let (upload, storedCount, attempts) = try await checkpoints.resume(place, version) {
                 return PartUpload(
-                    upload: upload, count: count, storedCount: storedCount, place: place, version: version)
+                    upload: upload, count: count, storedCount: storedCount, attempt: attempts + 1, place: place,
+                    version: version)
             }
             let upload = try await store.beginUpload(source.key, metadata: metadata(of: source, version))
             if !(await checkpoints.areOfUse) { place = nil }
-            return PartUpload(upload: upload, count: count, storedCount: 0, place: place, version: version)
+            return PartUpload(
+                upload: upload, count: count, storedCount: 0, attempt: 1, place: place, version: version)
         } catch {
             throw .store(error)
         }
@@ -175,7 +181,7 @@ extension FileTransfer {
         guard storedBytes > 0, let progress = await upload.upload.progress() else { return }
         run.savedBytes = storedBytes
         run.savedUptimeSeconds = now
-        if await checkpoints.keep(place, upload.version, progress) { run.isSaved = true }
+        if await checkpoints.keep(place, upload.version, progress, attempts: upload.attempt) { run.isSaved = true }
     }
 
     private func sendPart(
@@ -210,7 +216,7 @@ extension FileTransfer {
         }
         // Without the first of them parts are nothing that could be gone on with.
         if run.pace.storedBytes > 0, let progress = await upload.upload.progress() {
-            let isKept = await checkpoints.keep(place, upload.version, progress)
+            let isKept = await checkpoints.keep(place, upload.version, progress, attempts: upload.attempt)
             guard isKept || run.isSaved || upload.storedCount > 0 else {
                 await giveUp(upload)
                 return isTimeUp ? .notKept : fault

@@ -62,7 +62,7 @@ extension FileTransfer {
         }
         guard let seen, !isSame(seen, stored.version), !isAsListed(seen, candidate, stored.version) else {
             if let marker { await retire(marker, of: candidate) }
-            return receipt(candidate.path, key, stored.object, startedAt: start)
+            return receipt(candidate.path, key, stored, startedAt: start)
         }
         // The move has given it a time, but one that another version may have had, which another pull has read.
         let newTime = clock.now + 1
@@ -198,7 +198,7 @@ extension FileTransfer {
                     // file gets the time of its own transfer once more; should this run die here, the mark keeps the
                     // file for an hour longer.
                     await setTime(of: target, to: clock.now)
-                    return receipt(target, key, stored.object, startedAt: start)
+                    return receipt(target, key, stored, startedAt: start)
                 }
             }
             throw Fault.unusable("it was replaced again and again while it was taken from \(plan.doneName)")
@@ -250,10 +250,12 @@ extension FileTransfer {
             "\(reason); it is now called \(name), and the next run takes it under that name\(condition)")
     }
 
-    func receipt(_ path: RemotePath, _ key: ObjectKey, _ object: StoredObject, startedAt start: Double) {
+    func receipt(_ path: RemotePath, _ key: ObjectKey, _ stored: Stored, startedAt start: Double) {
         let seconds = clock.uptimeSeconds - start
         ledger.transferred(
-            TransferReceipt(path: path, key: key, object: object, durationMilliseconds: Int64(seconds * 1000)),
+            TransferReceipt(
+                path: path, key: key, object: stored.object, attempt: stored.attempt,
+                durationMilliseconds: Int64(seconds * 1000)),
             afterSeconds: seconds)
     }
 }

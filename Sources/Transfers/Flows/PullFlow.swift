@@ -31,7 +31,7 @@ public struct PullFlow: Sendable {
     public func run() async -> PullSummary {
         let ledger = PullLedger(plan: plan, clock: clock, observer: observer)
         if let obstacle = Readiness.obstacle(of: plan, now: clock.uptimeSeconds) {
-            ledger.failed(plan.sourceDirectory, obstacle)
+            ledger.failed(plan.sourceDirectory, .settings, obstacle)
             ledger.listingCutShort()
             return ledger.summary
         }
@@ -70,7 +70,7 @@ public struct PullFlow: Sendable {
             if !ledger.isStopped && ledger.mayBegin(sizeBytes: sizeBytes, canContinue: canContinue) {
                 await transfer.run(candidate)
             } else {
-                ledger.remaining()
+                ledger.remaining(modified: candidate.version.modified)
             }
         }
     }

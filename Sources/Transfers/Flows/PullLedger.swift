@@ -9,6 +9,13 @@ final class PullLedger: Sendable {
         var warned: Set<String> = []
         /// A large file was left to be gone on with: for another one the time would be too short as well.
         var leavesLargeFiles = false
+        /// The time of the oldest file that was seen to wait for a later run.
+        var oldestWaiting: UnixTime?
+
+        mutating func waits(_ modified: UnixTime?) {
+            guard let modified, oldestWaiting.map({ modified < $0 }) ?? true else { return }
+            oldestWaiting = modified
+        }
     }
 
     private let observer: any TransferObserver
@@ -84,40 +91,50 @@ final class PullLedger: Sendable {
         }
     }
 
-    func left(_ path: RemotePath, because reason: LeftReason) {
-        state.withLock { $0.summary.left[reason.word, default: 0] += 1 }
+    /// - Parameter modified: the file's time, here and below; nil where it is not known, or there is none.
+    func left(_ path: RemotePath, because reason: LeftReason, modified: UnixTime? = nil) {
+        state.withLock { state in
+            state.summary.left[reason.word, default: 0] += 1
+            if reason.isForNow { state.waits(modified) }
+        }
         observer.left(path, because: reason)
     }
 
-    func remaining() {
-        state.withLock { $0.summary.remaining += 1 }
+    func remaining(modified: UnixTime? = nil) {
+        state.withLock { state in
+            state.summary.remaining += 1
+            state.waits(modified)
+        }
     }
 
     /// Parts of a file are stored, and the next run goes on with it.
-    func continues() {
+    func continues(modified: UnixTime?) {
         state.withLock { state in
             state.summary.remaining += 1
+            state.waits(modified)
             state.leavesLargeFiles = true
         }
     }
 
     /// The time was up before a part was stored, or, where all are, before the upload was completed. That is nothing where
     /// the run was short of time already; else no run would ever come further.
-    func cameNoFurther(with path: RemotePath, beganUptimeSeconds: Double, isPartLeft: Bool) {
-        guard let deadlineUptimeSeconds, isEarly(beganUptimeSeconds) else { return remaining() }
+    func cameNoFurther(
+        with path: RemotePath, beganUptimeSeconds: Double, isPartLeft: Bool, modified: UnixTime?
+    ) {
+        guard let deadlineUptimeSeconds, isEarly(beganUptimeSeconds) else { return remaining(modified: modified) }
         let hadSeconds = max(1, deadlineUptimeSeconds - beganUptimeSeconds)
         guard isPartLeft else {
             return failed(
-                path,
+                path, .deadline,
                 "all parts of it are stored, and the store did not make the object of them in the \(Int(hadSeconds)) s "
-                    + "that this invocation had: give the function a longer timeout")
+                    + "that this invocation had: give the function a longer timeout", modified: modified)
         }
         let kilobytesPerSecond = Int((Double(PartPlan.partBytes) / hadSeconds / 1000).rounded(.up))
         failed(
-            path,
+            path, .deadline,
             "not one part of it (\(PartPlan.partBytes) bytes) was read and stored in the \(Int(hadSeconds)) s that this "
                 + "invocation had, so it comes at less than \(kilobytesPerSecond) kB/s and no run gets further: "
-                + remedy)
+                + remedy, modified: modified)
     }
 
     func listingCutShort() {
@@ -135,8 +152,8 @@ final class PullLedger: Sendable {
     }
 
     /// A file was found while none could be opened, and too many others were waiting.
-    func leftUnheld(_ path: RemotePath) {
-        remaining()
+    func leftUnheld(_ path: RemotePath, modified: UnixTime?) {
+        remaining(modified: modified)
         listingCutShort()
         warningOnce(
             "files are left to a later run",
@@ -158,10 +175,14 @@ final class PullLedger: Sendable {
         }
     }
 
-    func failed(_ path: RemotePath, _ reason: String) {
-        let failure = TransferFailure(path: path, reason: reason)
+    func failed(
+        _ path: RemotePath, _ errorClass: FailureClass, _ reason: String, modified: UnixTime? = nil
+    ) {
+        let failure = TransferFailure(path: path, errorClass, reason: reason)
         state.withLock { state in
+            state.waits(modified)
             state.summary.failed += 1
+            state.summary.failedByClass[errorClass.rawValue, default: 0] += 1
             if state.summary.failures.count < PullSummary.maximumFailures { state.summary.failures.append(failure) }
         }
         observer.failed(failure)
@@ -169,14 +190,20 @@ final class PullLedger: Sendable {
 
     /// Notes what an operation on the server answered. The loss of the connection fails the run once; whoever else
     /// meets it afterwards remains for the next run.
-    func failed(_ path: RemotePath, _ failure: RemoteFailure, startedAt startSeconds: Double?) {
+    func failed(
+        _ path: RemotePath, _ failure: RemoteFailure, startedAt startSeconds: Double?, modified: UnixTime? = nil
+    ) {
         switch failure.reason {
         case .connectionLost:
-            if lostConnection(failure) { failed(path, failure.message) } else { remaining() }
+            if lostConnection(failure) {
+                failed(path, .connection, failure.message, modified: modified)
+            } else {
+                remaining(modified: modified)
+            }
         case .cancelled:
-            cutOff(path, startedAt: startSeconds)
+            cutOff(path, startedAt: startSeconds, modified)
         case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed:
-            failed(path, failure.message)
+            failed(path, .server, failure.message, modified: modified)
         }
     }
 
@@ -188,11 +215,13 @@ final class PullLedger: Sendable {
         }
     }
 
-    func failed(_ path: RemotePath, _ failure: StoreFailure, startedAt startSeconds: Double?) {
+    func failed(
+        _ path: RemotePath, _ failure: StoreFailure, startedAt startSeconds: Double?, modified: UnixTime?
+    ) {
         if meansTimeIsUp(failure) {
-            cutOff(path, startedAt: startSeconds)
+            cutOff(path, startedAt: startSeconds, modified)
         } else {
-            failed(path, failure.message)
+            failed(path, .store, failure.message, modified: modified)
         }
     }
 
@@ -215,12 +244,14 @@ final class PullLedger: Sendable {
 
     /// A file that was cut off at the deadline. It remains, unless it had nearly all of the time: then no run could
     /// ever carry it, and that must be said.
-    private func cutOff(_ path: RemotePath, startedAt startSeconds: Double?) {
-        guard let deadlineUptimeSeconds, let startSeconds, isEarly(startSeconds) else { return remaining() }
+    private func cutOff(_ path: RemotePath, startedAt startSeconds: Double?, _ modified: UnixTime?) {
+        guard let deadlineUptimeSeconds, let startSeconds, isEarly(startSeconds) else {
+            return remaining(modified: modified)
+        }
         let hadSeconds = Int(deadlineUptimeSeconds - startSeconds)
         failed(
-            path,
-            "it did not finish in the \(hadSeconds) s that this invocation had for it: \(remedy)")
+            path, .deadline,
+            "it did not finish in the \(hadSeconds) s that this invocation had for it: \(remedy)", modified: modified)
     }
 
     /// What helps against a lack of time.
@@ -235,13 +266,18 @@ final class PullLedger: Sendable {
     func listingCutOff(_ path: RemotePath, askedUptimeSeconds: Double) {
         guard let deadlineUptimeSeconds, isEarly(askedUptimeSeconds) else { return remaining() }
         let waitedSeconds = Int(deadlineUptimeSeconds - askedUptimeSeconds)
-        failed(path, "the server has not answered in \(waitedSeconds) s what else the directory holds")
+        failed(path, .deadline, "the server has not answered in \(waitedSeconds) s what else the directory holds")
     }
 
     var summary: PullSummary {
         let now = clock.uptimeSeconds
-        var summary = state.withLock { $0.summary }
+        var (summary, oldest) = state.withLock { ($0.summary, $0.oldestWaiting) }
         summary.durationMilliseconds = Int64((now - startUptimeSeconds) * 1000)
+        if let oldest {
+            summary.oldestWaitingSeconds = max(0, clock.now.seconds - oldest.seconds)
+        } else if summary.isListingComplete {
+            summary.oldestWaitingSeconds = 0
+        }
         return summary
     }
 }

@@ -58,13 +58,13 @@ public struct PullPreview: Sendable {
     private func take(_ candidate: Candidate, _ readiness: Readiness, _ ledger: PullLedger) async {
         let sizeBytes = candidate.version.sizeBytes
         if let sizeBytes, PartPlan(sizeBytes: sizeBytes) == nil {
-            return ledger.failed(candidate.path, PartPlan.refusal(sizeBytes: sizeBytes))
+            return ledger.failed(candidate.path, .refused, PartPlan.refusal(sizeBytes: sizeBytes))
         }
         let key: ObjectKey
         do {
             key = try plan.keys.key(forRelative: candidate.relativePath)
         } catch {
-            return ledger.failed(candidate.path, error.reason)
+            return ledger.failed(candidate.path, .refused, error.reason)
         }
         do {
             _ = try await readiness.check(candidate, key)

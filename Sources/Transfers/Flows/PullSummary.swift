@@ -12,11 +12,16 @@ public struct PullSummary: Sendable, Hashable {
     public var purged = 0
     /// Things that failed.
     public var failed = 0
+    /// The same by the word of their `FailureClass`.
+    public var failedByClass: [String: Int] = [:]
     /// Files that were found and not begun, or cut off, because the time was up: the next run takes them. And
     /// directories that were found and not listed, because too many others were waiting.
     public var remaining = 0
     /// Whether the whole tree was listed. When not, `remaining` counts only what had been found.
     public var isListingComplete = true
+    /// The age, by its time on the server, of the oldest file that was seen and waits there for a later run, whatever the
+    /// reason; 0 when none does; nil when that is not known, because not the whole tree was listed.
+    public var oldestWaitingSeconds: Int64?
     /// The first failures, at most `maximumFailures` of them.
     public var failures: [TransferFailure] = []
     /// How long the run took.
@@ -39,9 +44,11 @@ extension PullSummary: JSONWritable {
             $0.member("bytes", bytes)
             $0.member("durationMilliseconds", durationMilliseconds)
             $0.member("failed", failed)
+            $0.member("failedByClass", failedByClass)
             $0.member("failures", failures)
             $0.member("isListingComplete", isListingComplete)
             $0.member("left", left)
+            $0.member("oldestWaitingSeconds", oldestWaitingSeconds)
             $0.member("purged", purged)
             $0.member("remaining", remaining)
             $0.member("transferred", transferred)

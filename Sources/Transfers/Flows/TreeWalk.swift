@@ -161,12 +161,13 @@ struct TreeWalk: Sendable {
         // Once it is open, the server may say how old it is after all.
         let path = candidate.path
         if let exception, exception != .ageUnknown {
-            ledger.left(path, because: .skipped(exception))
+            ledger.left(path, because: .skipped(exception), modified: version.modified)
         } else if path.bytes.count > PullPlan.maximumPathBytes {
-            ledger.failed(path, "its path is longer than \(PullPlan.maximumPathBytes) bytes")
+            ledger.failed(
+                path, .refused, "its path is longer than \(PullPlan.maximumPathBytes) bytes", modified: version.modified)
         } else {
             ledger.found(path, sizeBytes: version.sizeBytes)
-            if await !queue.send(candidate) { ledger.leftUnheld(path) }
+            if await !queue.send(candidate) { ledger.leftUnheld(path, modified: version.modified) }
         }
     }
 
@@ -191,7 +192,7 @@ struct TreeWalk: Sendable {
         guard !isTooDeep, below.path.bytes.count <= PullPlan.maximumPathBytes else {
             let limit =
                 isTooDeep ? "\(PullPlan.maximumDepth) directories deep" : "\(PullPlan.maximumPathBytes) bytes long"
-            ledger.failed(below.path, "directories are entered no further than \(limit)")
+            ledger.failed(below.path, .refused, "directories are entered no further than \(limit)")
             return
         }
         await enter(below, at: place)

@@ -71,13 +71,16 @@ public struct PushReceipt: Hashable, Sendable {
     public var sizeBytes: UInt64
     /// SHA-256 of the content in lower-case hexadecimal; nil for a directory.
     public var sha256: String?
+    /// How often it has been tried, this time included. From the retry queue each receive counts as a try, also where the
+    /// message was handed back or replaced.
+    public var attempt: Int
     /// From the first look at the object to its mark, in milliseconds.
     public var durationMilliseconds: Int64
 
     /// Makes a receipt.
     public init(
         object: ObjectAddress, path: RemotePath, etag: String, versionID: String? = nil, sizeBytes: UInt64,
-        sha256: String?, durationMilliseconds: Int64
+        sha256: String?, attempt: Int = 1, durationMilliseconds: Int64
     ) {
         self.object = object
         self.path = path
@@ -85,6 +88,7 @@ public struct PushReceipt: Hashable, Sendable {
         self.versionID = versionID
         self.sizeBytes = sizeBytes
         self.sha256 = sha256
+        self.attempt = attempt
         self.durationMilliseconds = durationMilliseconds
     }
 }

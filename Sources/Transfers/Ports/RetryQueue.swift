@@ -34,14 +34,23 @@ public struct QueuedMessage: Hashable, Sendable {
     public var body: [UInt8]
     /// How often it has been received, this time included.
     public var receiveCount: Int
+    /// What was before it was put there.
+    public var past: RetryMessage.Past
 
     /// Makes a message.
-    public init(id: String, receipt: String, body: [UInt8], receiveCount: Int) {
+    public init(
+        id: String, receipt: String, body: [UInt8], receiveCount: Int,
+        past: RetryMessage.Past = RetryMessage.Past()
+    ) {
         self.id = id
         self.receipt = receipt
         self.body = body
         self.receiveCount = receiveCount
+        self.past = past
     }
+
+    /// How often what it asks for has been tried, this time included; each receive counts as a try.
+    public var attempt: Int { past.attempts + receiveCount }
 }
 
 /// Why an operation on the queue failed.

@@ -35,14 +35,20 @@ public struct TransferReceipt: Hashable, Sendable {
     public var key: ObjectKey
     /// What the store said of it.
     public var object: StoredObject
+    /// How many runs have carried it, this one included: more than 1 for a large file that was gone on with. Runs that
+    /// came no further with it are not known.
+    public var attempt: Int
     /// From opening it to the end of its move, in milliseconds.
     public var durationMilliseconds: Int64
 
     /// Makes a receipt.
-    public init(path: RemotePath, key: ObjectKey, object: StoredObject, durationMilliseconds: Int64) {
+    public init(
+        path: RemotePath, key: ObjectKey, object: StoredObject, attempt: Int = 1, durationMilliseconds: Int64
+    ) {
         self.path = path
         self.key = key
         self.object = object
+        self.attempt = attempt
         self.durationMilliseconds = durationMilliseconds
     }
 }
@@ -64,18 +70,30 @@ public enum LeftReason: Hashable, Sendable {
         case .gone: "gone"
         }
     }
+
+    /// Whether the file waits on the server for a later run.
+    public var isForNow: Bool {
+        switch self {
+        case .skipped(let exception): exception.isForNow
+        case .changed: true
+        case .gone: false
+        }
+    }
 }
 
 /// One thing that failed.
 public struct TransferFailure: Error, Hashable, Sendable {
     /// The file or directory on the server, as text for people.
     public var path: String
+    /// Of what kind it is.
+    public var errorClass: FailureClass
     /// What was tried and what the other side answered.
     public var reason: String
 
     /// Makes a failure.
-    public init(path: RemotePath, reason: String) {
+    public init(path: RemotePath, _ errorClass: FailureClass, reason: String) {
         self.path = path.description
+        self.errorClass = errorClass
         self.reason = reason
     }
 }
@@ -84,6 +102,7 @@ extension TransferFailure: JSONWritable {
     /// Writes an object, its members in the order of their names.
     public func write(to text: inout JSONText) {
         text.object {
+            $0.member("errorClass", errorClass.rawValue)
             $0.member("path", path)
             $0.member("reason", reason)
         }

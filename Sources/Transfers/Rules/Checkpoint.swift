@@ -16,6 +16,8 @@ struct Checkpoint: Hashable, Sendable {
     var partBytes: Int
     /// What the store has of it.
     var progress: UploadProgress
+    /// How many runs have carried it. Only told: nothing depends on it.
+    var attempts = 1
 
     /// The directory that holds checkpoints, below the prefix of the keys. Pull enters no directory of that name on the
     /// server, so that no file of a partner's becomes a checkpoint or replaces one.
@@ -28,6 +30,7 @@ struct Checkpoint: Hashable, Sendable {
     private static let format: UInt64 = 1
     private static let maximumIDBytes = 1024
     private static let maximumFieldBytes = 256
+    private static let maximumAttempts: UInt64 = 1_000_000
 
     /// Whether a key is one under which a pull keeps a checkpoint, whatever its prefix.
     static func isKept(under key: ObjectKey) -> Bool {
@@ -74,6 +77,7 @@ extension Checkpoint: JSONWritable {
             $0.member("sizeBytes", sizeBytes)
             $0.member("modified", UInt64(max(0, modified.seconds)))
             $0.member("partBytes", UInt64(partBytes))
+            $0.member("attempts", UInt64(max(1, attempts)))
             $0.member("uploadId", progress.uploadID)
             $0.member("digest", progress.digest)
             $0.member("etags", progress.parts.map(\.etag))
@@ -99,7 +103,9 @@ extension Checkpoint: JSONWritable {
             partBytes: Int(clamping: partBytes),
             progress: UploadProgress(
                 uploadID: uploadID,
-                parts: zip(etags, sha256s).map { UploadProgress.Part(etag: $0, sha256: $1) }, digest: digest))
+                parts: zip(etags, sha256s).map { UploadProgress.Part(etag: $0, sha256: $1) }, digest: digest),
+            // Those of an older program do not say it.
+            attempts: Int(clamping: min(max(json["attempts"]?.unsignedInteger ?? 1, 1), Self.maximumAttempts)))
     }
 
     private static func texts(_ json: JSONValue?) -> [String]? {

@@ -48,6 +48,16 @@ public struct Selection: Sendable {
         case reservedName
         /// It is being written by push (`TemporaryName`), or was when that died.
         case temporary
+
+        /// Whether a later run takes the file: it becomes old enough, or complete.
+        public var isForNow: Bool {
+            switch self {
+            case .young, .unmarked, .growing: true
+            case .excluded, .ageUnknown, .marker, .pulledBefore, .symbolicLink, .special, .kindUnknown, .unsafeName,
+                .reservedName, .temporary:
+                false
+            }
+        }
     }
 
     /// Nil when the file is to be taken.

@@ -7,6 +7,8 @@ final class PushLedger: Sendable {
     private let clock: any Clock
     private let startUptimeSeconds: Double
     private let state = Mutex(PushSummary())
+    /// Since when the oldest message waits that was held and is not done.
+    private let oldestWaiting = Mutex<UnixTime?>(nil)
     private let hasLostConnection = Mutex(false)
 
     init(clock: any Clock, observer: any PushObserver) {
@@ -21,10 +23,11 @@ final class PushLedger: Sendable {
 
     func foundAll() { observer.foundAll() }
 
-    func note(_ outcome: PushOutcome, of object: ObjectAddress) {
+    /// - Parameter attempt: how often the object has been tried, this time included.
+    func note(_ outcome: PushOutcome, of object: ObjectAddress, attempt: Int = 1) {
         switch outcome {
         case .delivered(let receipt):
-            delivered(receipt)
+            delivered(receipt, attempt)
         case .marked:
             state.withLock { $0.marked += 1 }
             observer.marked(object)
@@ -32,7 +35,7 @@ final class PushLedger: Sendable {
             state.withLock { $0.skipped[reason.rawValue, default: 0] += 1 }
             observer.skipped(object, because: reason)
         case .unmarked(let receipt, let failure, _):
-            delivered(receipt)
+            delivered(receipt, attempt)
             failed(.object(object), failure)
         case .failed(let failure):
             failed(.object(object), failure)
@@ -51,11 +54,13 @@ final class PushLedger: Sendable {
         }
     }
 
-    private func delivered(_ receipt: PushReceipt) {
+    private func delivered(_ receipt: PushReceipt, _ attempt: Int) {
         state.withLock { state in
             state.delivered += 1
             state.bytes += receipt.sizeBytes
         }
+        var receipt = receipt
+        receipt.attempt = attempt
         observer.delivered(receipt)
     }
 
@@ -63,6 +68,7 @@ final class PushLedger: Sendable {
     func failed(_ subject: PushSubject, _ failure: some ClassifiedFailure) {
         state.withLock { state in
             state.failed += 1
+            state.failedByClass[failure.failureClass.rawValue, default: 0] += 1
             guard state.failures.count < PushSummary.maximumFailures else { return }
             state.failures.append(
                 PushSummary.Failure(
@@ -100,6 +106,12 @@ final class PushLedger: Sendable {
 
     func received() { state.withLock { $0.received += 1 } }
 
+    /// What a message asks for is not done, and waits for a later run.
+    func waits(since time: UnixTime?) {
+        guard let time else { return }
+        oldestWaiting.withLock { oldest in oldest = min(oldest ?? time, time) }
+    }
+
     func handedBack() { state.withLock { $0.handedBack += 1 } }
 
     func warning(_ message: String, because failure: QueueFailure) {
@@ -112,26 +124,43 @@ final class PushLedger: Sendable {
         let now = clock.uptimeSeconds
         var summary = state.withLock { $0 }
         summary.durationMilliseconds = Int64((now - startUptimeSeconds) * 1000)
+        summary.oldestWaitingSeconds = oldestWaiting.withLock { $0 }.map { max(0, clock.now.seconds - $0.seconds) }
         return summary
     }
 }
 
 /// A failure that can be told and counted.
 protocol ClassifiedFailure: Error {
-    /// One word for alarms.
+    /// One word for people.
     var errorClass: String { get }
+    /// The word that metrics have for it.
+    var failureClass: FailureClass { get }
     /// What was tried, what the other side answered, and what helps.
     var message: String { get }
 }
 
 extension PushFailure: ClassifiedFailure {
-    var errorClass: String { reason.rawValue }
+    var errorClass: String { failureClass.rawValue }
+
+    var failureClass: FailureClass {
+        switch reason {
+        case .connection: .connection
+        case .server: .server
+        case .store: .store
+        case .refused: .refused
+        case .unmarked: .unmarked
+        case .deadline: .deadline
+        case .settings: .settings
+        }
+    }
 }
 
 extension EventError: ClassifiedFailure {
     var errorClass: String { reason.rawValue }
+    var failureClass: FailureClass { .event }
 }
 
 extension QueueFailure: ClassifiedFailure {
-    var errorClass: String { "queue" }
+    var errorClass: String { failureClass.rawValue }
+    var failureClass: FailureClass { .queue }
 }

@@ -12,6 +12,8 @@ public struct PushSummary: Sendable, Hashable {
     public var skipped: [String: Int] = [:]
     /// Objects and events that failed, the server and the retry queue when they could not be used.
     public var failed = 0
+    /// The same by the word of their `FailureClass`.
+    public var failedByClass: [String: Int] = [:]
     /// Messages put on the retry queue (rule U7); pushRetry puts there only what says more than the
     /// message that it received: that an object needs nothing but its mark (rule U8), or must be sent.
     public var queued = 0
@@ -21,6 +23,9 @@ public struct PushSummary: Sendable, Hashable {
     public var received = 0
     /// Messages that were handed back because the time was up or the server was lost.
     public var handedBack = 0
+    /// For how long the oldest message has waited that was received and is not done, since its first failure; nil when
+    /// there is none. Those that this run did not receive are not in it.
+    public var oldestWaitingSeconds: Int64?
     /// The first failures, at most `maximumFailures` of them.
     public var failures: [Failure] = []
     /// How long it took.
@@ -51,9 +56,11 @@ extension PushSummary: JSONWritable {
             $0.member("delivered", delivered)
             $0.member("durationMilliseconds", durationMilliseconds)
             $0.member("failed", failed)
+            $0.member("failedByClass", failedByClass)
             $0.member("failures", failures)
             $0.member("handedBack", handedBack)
             $0.member("marked", marked)
+            $0.member("oldestWaitingSeconds", oldestWaitingSeconds)
             $0.member("queued", queued)
             $0.member("received", received)
             $0.member("skipped", skipped)

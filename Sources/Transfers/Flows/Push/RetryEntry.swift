@@ -12,16 +12,19 @@ struct RetryEntry: Sendable {
     /// server that is dead or full is not asked without end.
     /// - Parameters:
     ///   - attempt: how often the request has been tried, this time included.
+    ///   - firstTime: when it failed for the first time; nil when that is now.
     ///   - delaySeconds: how long what failed waits, where nothing is said of fruitless attempts.
     static func entries(
-        of request: PushRequest, _ outcome: PushOutcome, at time: UnixTime, attempt: Int = 1, delaySeconds: Int = 0
+        of request: PushRequest, _ outcome: PushOutcome, at time: UnixTime, attempt: Int = 1,
+        firstTime: UnixTime? = nil, delaySeconds: Int = 0
     ) -> [RetryEntry] {
         let entry = { (event: ObjectEvent, failure: PushFailure, delaySeconds: Int) in
             RetryEntry(
                 message: RetryMessage(
                     event,
                     because: RetryMessage.Reason(
-                        errorClass: failure.errorClass, errorText: failure.message, time: time, attempt: attempt),
+                        errorClass: failure.errorClass, errorText: failure.message, time: time, attempt: attempt,
+                        firstTime: firstTime),
                     delaySeconds: delaySeconds),
                 object: request.address, itemIDs: request.itemIDs)
         }

@@ -282,7 +282,7 @@ public struct RetryFlow: Sendable {
                 }
                 if failure.reason == .connection || (failure.reason == .deadline && Task.isCancelled) { return failure }
             }
-            ledger.note(outcome, of: request.address)
+            ledger.note(outcome, of: request.address, attempt: held.message.attempt)
             held.left.removeFirst()
             switch outcome {
             case .delivered, .marked, .skipped: break
@@ -313,10 +313,11 @@ public struct RetryFlow: Sendable {
         _ request: PushRequest, _ outcome: PushOutcome, in held: inout HeldMessage, waits: Bool = true,
         _ ledger: PushLedger
     ) async {
-        let count = held.message.receiveCount
+        let message = held.message
         let entries = RetryEntry.entries(
-            of: request, outcome, at: clock.now, attempt: count,
-            delaySeconds: waits ? RetryBackOff.seconds(afterReceives: count) : 0)
+            of: request, outcome, at: clock.now, attempt: message.attempt, firstTime: message.past.since,
+            delaySeconds: waits ? RetryBackOff.seconds(afterReceives: message.receiveCount) : 0)
+        ledger.waits(since: message.past.since)
         if !(await ledger.enqueue(entries, on: queue)).isEmpty { held.hasFailed = true }
     }
 
@@ -332,6 +333,7 @@ public struct RetryFlow: Sendable {
             await fail(request, failure, of: &held, waits: false, ledger)
         }
         let (ended, message) = (held, held.message)
+        if ended.hasFailed || !ended.left.isEmpty { ledger.waits(since: message.past.since) }
         // Also when the task is cancelled: the queue knows the deadline.
         await Task {
             if ended.hasFailed {
