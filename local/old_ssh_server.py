@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """An SSH server of an age that OpenSSH's cannot be given by its settings, made of asyncssh, for tests.
 
-    old_ssh_server.py --root FOLDER --authorized-key LINE [--no-strict-key-exchange] [--no-extensions] [--password TEXT]
+    old_ssh_server.py --root FOLDER --authorized-key LINE [--no-strict-key-exchange] [--no-extensions] [--password TEXT] [--expired]
 
 Without strict key exchange it is as servers were before CVE-2023-48795; without extensions (RFC 8308) it does not say
 which signatures it takes, as before OpenSSH 7.2, and takes those with SHA-1. The ready line has its port and host key.
-With a password, that logs in too. The log says which algorithm each request to log in with a key names.
+With a password, that logs in too, unless it has expired: then a new one is asked for. The log says which algorithm each
+request to log in with a key names, and when a password comes.
 """
 
 import argparse
@@ -27,6 +28,9 @@ class Server(asyncssh.SSHServer):
         return options.password is not None
 
     def validate_password(self, username, password):
+        print("a password came", file=sys.stderr, flush=True)
+        if options.expired and password == options.password:
+            raise asyncssh.PasswordChangeRequired("it has expired")
         return password == options.password
 
 
@@ -72,6 +76,7 @@ parser.add_argument("--authorized-key", action="append", default=[])
 parser.add_argument("--no-strict-key-exchange", action="store_true")
 parser.add_argument("--no-extensions", action="store_true")
 parser.add_argument("--password")
+parser.add_argument("--expired", action="store_true")
 options = parser.parse_args()
 weaken(options)
 note_requests()

@@ -48,6 +48,8 @@ public struct SFTPError: Error, Sendable, Hashable, CustomStringConvertible {
     public var reason: Reason
     /// What was being done, on what, what the other side answered, and what to do. Never holds a secret.
     public var message: String
+    /// What to do, as the message ends; empty where it does not say so.
+    public internal(set) var remedy = ""
 
     /// Makes an error.
     public init(_ step: Step, _ reason: Reason, _ message: String) {
@@ -64,6 +66,19 @@ public struct SFTPError: Error, Sendable, Hashable, CustomStringConvertible {
             .invalidConfiguration, .cancelled:
             false
         }
+    }
+
+    /// The message without what to do.
+    public var finding: String {
+        guard !remedy.isEmpty, message.hasSuffix(remedy) else { return message }
+        let finding = message.dropLast(remedy.count)
+        return String(finding.hasSuffix(": ") || finding.hasSuffix(". ") ? finding.dropLast(2) : finding)
+    }
+
+    /// Adds to what to do.
+    public mutating func advise(_ more: String) {
+        remedy += remedy.isEmpty ? more : ". \(more)"
+        message += ". \(more)"
     }
 
     /// The step and the message.

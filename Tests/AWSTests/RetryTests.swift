@@ -249,6 +249,7 @@ import TextForms
             _ = try await S3Client(configuration(stubborn)).putObject(Self.put)
         }
         #expect(error?.kind == .clockSkew && stubborn.seen.count == 2)
+        #expect(error?.message.contains("its clock says 20231114T231320Z, this machine's 20231114T221320Z") == true)
     }
 
     @Test func headWithoutABodyStillTellsAWrongClock() async throws {
@@ -308,7 +309,21 @@ import TextForms
                 _ = try await S3Client(configuration(http)).putObject(Self.put)
             }
             #expect(error?.kind == .wrongRegion && http.seen.count == 1)
+            #expect(error?.region == "eu-central-1" && error?.rightRegion != "evil.example/")
         }
+    }
+
+    /// As where the endpoint is a custom one, whatever the region.
+    @Test func aRegionThatIsNamedAndDoesNotHelpIsInTheError() async throws {
+        func named(_ region: String) -> ScriptedExecutor.Answer {
+            Script.error(301, "PermanentRedirect", headers: ["x-amz-bucket-region": region])
+        }
+        let http = Script([named("ap-south-1"), named("us-west-2"), Script.stored])
+        let error = await failure { () throws(AWSError) in
+            _ = try await S3Client(configuration(http)).putObject(Self.put)
+        }
+        #expect(error?.kind == .wrongRegion && http.seen.count == 2)
+        #expect(error?.region == "ap-south-1" && error?.rightRegion == "us-west-2")
     }
 
     /// Gives `old` until it is told that it has expired.

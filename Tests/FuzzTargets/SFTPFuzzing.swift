@@ -88,7 +88,7 @@ enum SFTPFuzzing {
             let isSame =
                 again.form == key.form && again.isEncrypted == key.isEncrypted && again.keyType == key.keyType
                 && again.fingerprint == key.fingerprint
-            guard isSame else { throw PrivateKeyText.fault("is read in another way the second time") }
+            guard isSame else { throw SFTPError(.keyUnreadable, seen: "it is read in another way the second time") }
         } catch {
             try must(!error.message.contains("second time"), "the key made whole: \(error.message)")
             try must(!shows(error.message, pieceOf: bytes), "the error shows the key: \(error.message)")

@@ -77,6 +77,13 @@ import TextForms
             (withoutSecond, "is damaged or cut off"),
             (made.text.replacingOccurrences(of: "AAAA", with: "A*AA"), "is damaged"),
             (made.text.replacingOccurrences(of: "END OPENSSH", with: "END RSA"), "ends as"),
+            ("ssh-ed25519-cert-v01@openssh.com AAAA comment", "is a certificate"),
+            ("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----", "is a public key"),
+            ("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nAAAA\n", "form of ssh.com"),
+            ("-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----", "a DSA key"),
+            ("/home/acme/.ssh/id_ed25519", "name of a file"), ("~/.ssh/acme", "name of a file"),
+            ("file:///keys/acme", "name of a file"), ("acme.pem", "name of a file"),
+            (Base64.encode(Array(made.text.utf8)), "key file in base 64"),
             (
                 "-----BEGIN PGP PRIVATE KEY BLOCK-----\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----",
                 "no private key for SSH"
@@ -86,6 +93,8 @@ import TextForms
             let failure = #expect(throws: SFTPError.self) { try PrivateKeyText(text) }
             #expect(failure?.reason == .invalidConfiguration && failure?.step == .authentication)
             #expect(failure?.message.contains(part) == true, "\(part): \(failure?.message ?? "")")
+            #expect(failure?.message.hasPrefix("SFTP_PRIVATE_KEY ") == true)
+            #expect(failure?.remedy.isEmpty == false && failure?.message.hasSuffix(failure?.remedy ?? "-") == true)
             // Nothing of the key may be in the message.
             for line in lines.dropFirst().dropLast(2) { #expect(failure?.message.contains(line.prefix(12)) == false) }
         }

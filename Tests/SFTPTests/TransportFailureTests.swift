@@ -17,6 +17,7 @@ import Testing
         let failure = try #require(await fixture.failure())
         #expect(failure.step == .resolve && failure.isTransient)
         #expect(failure.message.contains("no-such-host.invalid") && failure.message.contains("SFTP_HOST"))
+        #expect(failure.remedy.contains("SFTP_HOST") && !failure.finding.contains(failure.remedy))
     }
 
     @Test func slowNameServiceIsGivenUp() async throws {
@@ -38,8 +39,20 @@ import Testing
         listener.stop()
         let failure = try #require(await fixture.failure())
         #expect(failure.step == .connect && failure.reason == .unreachable)
+        #expect(
+            failure.message.contains("127.0.0.1 port \(listener.port) refuses the connection"), "\(failure.message)")
         #expect(failure.message.contains("127.0.0.1:\(listener.port): Connection refused"))
         #expect(failure.message.contains("SFTP_PORT"))
+    }
+
+    /// A port that refuses and an address that no packet gets to are mended in different places. No kernel connects to the
+    /// broadcast address.
+    @Test func addressWithoutAWayIsToldFromAClosedPort() async throws {
+        var fixture = try TransportFixture.shared()
+        fixture.configuration.host = "255.255.255.255"
+        let failure = try #require(await fixture.failure())
+        #expect(failure.step == .connect && failure.reason == .unreachable)
+        #expect(failure.message.contains("cannot be reached") && failure.remedy.contains("route"), "\(failure.message)")
     }
 
     @Test func secondAddressIsTakenWhenTheFirstRefuses() async throws {
@@ -76,6 +89,8 @@ import Testing
         let failure = try #require(await fixture.failure())
         #expect(failure.step == .connect && failure.reason == .timeout)
         #expect(failure.message.contains("no answer"))
+        #expect(failure.message.contains("port \(fixture.configuration.port) does not answer (0.3 s"))
+        #expect(failure.remedy.contains("SFTP_PORT") && failure.remedy.contains("admits your address"))
     }
 
     @Test func familiesTakeTurns() throws {

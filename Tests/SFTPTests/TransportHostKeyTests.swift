@@ -20,6 +20,9 @@ import Testing
         #expect(failure.message.contains(fixture.server.hostKeyFingerprint))
         #expect(failure.message.contains(try #require(PublicKey(line: expected)).fingerprint))
         #expect(failure.message.contains("No credential was sent"))
+        #expect(
+            failure.message.contains("shown: ssh-ed25519 \(fixture.server.hostKeyFingerprint); expected: ssh-ed25519 "))
+        #expect(failure.message.hasSuffix("SFTP_HOST_KEY='\(fixture.server.hostKey)'"), "\(failure.message)")
 
         // The goodbye is the proof that the server has seen everything that we sent.
         try await eventually { fixture.server.log.contains("Received disconnect from") }
@@ -57,6 +60,8 @@ import Testing
         let failure = try #require(await fixture.failure())
         #expect(failure.reason == .hostKeyMismatch)
         #expect(failure.message.contains("revoked"))
+        #expect(
+            failure.message.contains(fixture.server.hostKeyFingerprint) && failure.remedy.contains("Ask the partner"))
     }
 
     @Test func unsetHostKeyWarnsOnceWithTheLineToSet() async throws {

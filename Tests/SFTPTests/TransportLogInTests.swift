@@ -106,6 +106,8 @@ import TextForms
         #expect(failure.message.contains("the server offers publickey"))
         let fingerprint = PublicKey(line: try stranger.publicKey())?.fingerprint
         #expect(failure.message.contains("the key given is ssh-ed25519 \(try #require(fingerprint))"))
+        #expect(failure.message.contains("tried: publickey") && failure.remedy.contains("check SFTP_USER"))
+        #expect(failure.remedy.contains("ssh-keygen -y -f key"))
     }
 
     // MARK: Passwords

@@ -44,6 +44,8 @@ struct CheckTests {
         try await world.put("outgoing/file", "stays")
         try await world.store("k", "object")
         try await world.run {
+            let object = S3Address(bucket: CommandLineWorld.outbox, key: "k")
+            let before = try await world.s3.headObject(S3ReadRequest(object))
             let files = try FileManager.default.subpathsOfDirectory(atPath: world.tree.path).sorted()
             let run = try await world.finish("pull", ["--check"])
             #expect(run.status == 0, "\(run.output)\(run.errors)")
@@ -67,8 +69,14 @@ struct CheckTests {
             #expect(report.steps.allSatisfy { $0.milliseconds != nil })
 
             let push = try Report(try await world.finish("push", ["--check", "--json", "s3://acme-outbox/k"]))
-            let pushSteps = ["AWS credentials", "look at s3://acme-outbox/k", "retry queue"]
+            let pushSteps = [
+                "AWS credentials", "look at s3://acme-outbox/k", "mark s3://acme-outbox/k", "retry queue",
+            ]
             #expect(push.isUsable)
+            // The mark was tried in such a way that nothing came of it.
+            let after = try await world.s3.headObject(S3ReadRequest(object))
+            #expect(after.etag == before.etag && after.attributes == before.attributes)
+            #expect(after.lastModifiedEpochSeconds == before.lastModifiedEpochSeconds)
             #expect(push.steps("works") == pushSteps + Self.connecting + ["list SFTP_TARGET_DIR"] + Self.working)
             let retry = try Report(try await world.finish("pushRetry", ["--check", "--json"]))
             #expect(retry.isUsable && retry.steps("works").contains("retry queue"))
@@ -97,7 +105,8 @@ struct CheckTests {
                 [
                     "FAILS    host key", "NOT the host key", "that is set, but shown now: '\(world.server.hostKey)'",
                     world.server.hostKeyFingerprint, mistaken, "No credential was sent",
-                    "ask the partner, by another way than this connection, whether the key was changed",
+                    "shown: ssh-ed25519 \(world.server.hostKeyFingerprint); expected: \(mistaken)",
+                    "Ask the partner, by another way than this connection, whether the key was changed",
                     "works    agree on algorithms",
                 ])
             #expect(!world.server.log.contains("Accepted"))
@@ -106,11 +115,16 @@ struct CheckTests {
                 [
                     "FAILS    log in", "works    host key", "it offers", "publickey",
                     "the user \(world.server.user) was",
-                    "check SFTP_USER and the password, or give the partner the public half of the key",
+                    "check SFTP_USER, and ask the partner whether this user may log in and has this key",
+                    "the key given is ssh-ed25519 SHA256:", "tried: publickey",
                     "skipped  work in SFTP_SOURCE_DIR",
                 ])
             try await expect(
-                2, ["SFTP_PRIVATE_KEY": "-----BEGIN"], ["FAILS    log in", "correct the setting that is named here"])
+                2, ["SFTP_PRIVATE_KEY": "-----BEGIN"],
+                [
+                    "FAILS    log in", "SFTP_PRIVATE_KEY holds no private key for SSH",
+                    "to change it: it has to begin with `-----BEGIN … PRIVATE KEY-----`",
+                ])
             try await expect(
                 3, ["SFTP_PORT": "\(closed.port)"],
                 [
@@ -119,13 +133,31 @@ struct CheckTests {
                 ])
             try await expect(
                 1, ["SFTP_SOURCE_DIR": "nowhere"],
-                ["FAILS    list SFTP_SOURCE_DIR", "check SFTP_SOURCE_DIR (now nowhere)", "nothing can be pulled"])
+                [
+                    "FAILS    list SFTP_SOURCE_DIR", "SFTP_SOURCE_DIR (nowhere) does not exist",
+                    "the login directory holds incoming/, outgoing/", "to change it: correct SFTP_SOURCE_DIR",
+                    "nothing can be pulled",
+                ])
             try await expect(
                 4, ["SFTP_TARGET_S3_BUCKET": "no-such-bucket"],
-                ["FAILS    store in the bucket", "NoSuchBucket", "allow s3:PutObject", "works    rename over a file"])
+                [
+                    "FAILS    store in the bucket", "NoSuchBucket", "check the bucket's name",
+                    "works    rename over a file",
+                ])
             try await expect(
                 4, ["AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""],
                 ["FAILS    AWS credentials", "set AWS_ACCESS_KEY_ID", "works    log in"])
+
+            // Whoever answers would have the password. What there is to see is shown all the same.
+            let password = ["SFTP_HOST_KEY": "", "SFTP_PRIVATE_KEY": "", "SFTP_PASSWORD": "not-to-be-sent"]
+            try await expect(
+                2, password,
+                [
+                    "without  host key", "FAILS    log in", "the password was not sent", "SFTP_HOST_KEY is not set",
+                    "set SFTP_HOST_KEY, and check again: SFTP_HOST_KEY='\(world.server.hostKey)'", "key exchange",
+                    "it offers",
+                ])
+            #expect(!world.server.log.contains("Failed password") && !world.server.log.contains("failure for"))
 
             let unset = try await world.finish("pull", ["--check"], settings: ["SFTP_HOST_KEY": ""])
             #expect(unset.status == 0, "\(unset.output)\(unset.errors)")

@@ -146,6 +146,7 @@ struct FaultResult {
             (#"\.sftp-lambda\.[0-9a-f]{16}\."#, "…."), (#"127\.0\.0\.1:\d+"#, "HOST"), (#"port \d+"#, "port N"),
             (#"\|"#, "/"), (#"[0-9]+\.[0-9]+ s"#, "… s"),
             (#"after \d+ attempts"#, "after … attempts"),
+            (#"\d{8}T\d{6}Z"#, "TIME"),
         ] {
             steady = steady.replacingOccurrences(of: pattern, with: with, options: .regularExpression)
         }

@@ -112,10 +112,10 @@ import Testing
                 settings: [
                     "SFTP_PRIVATE_KEY": keys.strange.replacing("BEGIN OPENSSH PRIVATE KEY-----", with: "BEGIN ")
                 ],
-                sign: "SFTP_PRIVATE_KEY holds what"),
+                sign: "SFTP_PRIVATE_KEY holds no private key"),
             Run(
                 name: "the key as host key", settings: ["SFTP_HOST_KEY": keys.strange],
-                sign: "SFTP_HOST_KEY, line"),
+                sign: "SFTP_HOST_KEY cannot be used (line"),
             Run(
                 name: "another host key",
                 settings: withPassphrase.merging(["SFTP_HOST_KEY": "SHA256:" + String(repeating: "A", count: 43)]) {

@@ -40,6 +40,8 @@ public final class LocalSSHD: Sendable {
         public var userID: Int?
         /// The password; made up when nil.
         public var password: String?
+        /// Whether the password has to be changed before it logs in. Needs root.
+        public var isPasswordExpired = false
         /// The port; 0 takes a free one.
         public var port = 0
 
@@ -93,6 +95,7 @@ public final class LocalSSHD: Sendable {
         arguments += options.authorizedKeys.map { "--authorized-key=\($0)" }
         arguments += options.configuration.map { "--config=\($0)" }
         if let userID = options.userID { arguments.append("--uid=\(userID)") }
+        if options.isPasswordExpired { arguments.append("--expired") }
         if let password = options.password { arguments.append("--password=\(password)") }
         let standIn = try StandIn("sshd", arguments, workFolder: workFolder ?? folder.deletingLastPathComponent())
         self.standIn = standIn

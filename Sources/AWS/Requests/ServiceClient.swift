@@ -209,7 +209,7 @@ final class ServiceClient: Sendable {
     ) async throws(AWSError) {
         switch verdict {
         case .retry(let kind):
-            let error = error(call, state, kind, sent.outcome)
+            let error = error(call, state, kind, sent)
             guard state.attempts < configuration.retry.maximumAttempts else { throw error }
             let delay = configuration.retry.delaySeconds(
                 afterAttempt: state.attempts, isThrottled: kind == .throttled, random: configuration.clock.random())
@@ -221,7 +221,7 @@ final class ServiceClient: Sendable {
             if kind != .throttled { state.mayHaveSucceeded = true }
         case .refreshCredentials:
             let isPlain400 = if case .refused(let failure) = sent.outcome { failure.code == nil } else { false }
-            let failed = error(call, state, isPlain400 ? .rejected : .expiredCredentials, sent.outcome)
+            let failed = error(call, state, isPlain400 ? .rejected : .expiredCredentials, sent)
             guard !state.hasRefreshed, let expired = state.credentials else { throw failed }
             state.hasRefreshed = true
             let fresh: AWSCredentials
@@ -236,7 +236,12 @@ final class ServiceClient: Sendable {
             }
             guard fresh != expired else { throw failed }
         case .correctClock:
-            let error = error(call, state, .clockSkew, sent.outcome)
+            var error = error(call, state, .clockSkew, sent)
+            if case .refused(let failure) = sent.outcome, let server = failure.serverEpochSeconds {
+                let own = Int64(configuration.clock.epochSeconds())
+                let times = [server, own].map { Timestamps.basicISO8601(epochSeconds: $0) }
+                error.message += "; its clock says \(times[0]), this machine's \(times[1])"
+            }
             guard !state.hasCorrectedClock, case .refused(let failure) = sent.outcome,
                 let server = failure.serverEpochSeconds
             else { throw error }
@@ -244,7 +249,7 @@ final class ServiceClient: Sendable {
             let offset = Double(server) - configuration.clock.epochSeconds()
             learned.withLock { $0.clockOffsetSeconds = offset }
         case .changeRegion:
-            let error = error(call, state, .wrongRegion, sent.outcome)
+            let error = error(call, state, .wrongRegion, sent)
             guard !state.hasChangedRegion, let key = call.regionKey, case .refused(let failure) = sent.outcome,
                 let region = failure.region, AWSRegion.isValid(region)
             else { throw error }
@@ -254,7 +259,7 @@ final class ServiceClient: Sendable {
                 $0.regions[key] = region
             }
         case .fail(let kind):
-            throw error(call, state, kind, sent.outcome)
+            throw error(call, state, kind, sent)
         }
     }
 
@@ -271,10 +276,11 @@ final class ServiceClient: Sendable {
     }
 
     private func error<Value: Sendable>(
-        _ call: ServiceCall, _ state: CallState, _ kind: AWSError.Kind, _ outcome: AttemptOutcome<Value>
+        _ call: ServiceCall, _ state: CallState, _ kind: AWSError.Kind, _ sent: Sent<Value>
     ) -> AWSError {
         var error = error(call, state, kind, "")
-        switch outcome {
+        error.region = sent.region
+        switch sent.outcome {
         case .success: preconditionFailure("a success is no error")
         case .lost(let failure): error.message = failure.description
         case .malformed(let message), .corrupted(let message): error.message = message
@@ -284,6 +290,7 @@ final class ServiceClient: Sendable {
             error.message = failure.message ?? "no message"
             error.requestID = failure.requestID
             error.hostID = failure.hostID
+            error.rightRegion = failure.region.flatMap { AWSRegion.isValid($0) ? $0 : nil }
         }
         return error
     }

@@ -57,6 +57,10 @@ public struct AWSError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Whether an earlier attempt may have done what was asked although its answer was lost or an error. A condition
     /// that fails in a later attempt can then have been made to fail by the earlier one.
     public var earlierAttemptMayHaveSucceeded: Bool
+    /// The region that was asked; nil when it did not come to that.
+    public var region: String?
+    /// The region that AWS named as the right one.
+    public var rightRegion: String?
 
     /// Makes an error.
     public init(

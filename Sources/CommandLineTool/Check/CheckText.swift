@@ -4,22 +4,17 @@ import SFTPLambdaCore
 enum CheckText {
     /// The whole of it.
     static func lines(_ report: CheckReport) -> [String] {
-        server(report.server, isHostKeyRefused: isHostKeyRefused(report)) + [""] + table(report.steps) + [""]
-            + end(report)
+        server(report.server) + [""] + table(report.steps) + [""] + end(report)
     }
 
     // MARK: The server
 
-    private static func isHostKeyRefused(_ report: CheckReport) -> Bool {
-        report.steps.contains { $0.name == ServerFacts.hostKeyStep && $0.outcome == .fails }
-    }
-
-    private static func server(_ facts: ServerFacts?, isHostKeyRefused: Bool) -> [String] {
+    private static func server(_ facts: ServerFacts?) -> [String] {
         guard let facts else { return ["The server was not reached."] }
         var rows = [("server", "\(facts.software) at \(facts.address)")]
         if !facts.hostKey.isEmpty {
             rows.append(
-                isHostKeyRefused
+                facts.hostKeyVerdict == .refused
                     ? ("NOT the host key", "that is set, but shown now: '\(facts.hostKey)'")
                     : ("host key", "SFTP_HOST_KEY='\(facts.hostKey)'"))
             rows.append(("", facts.hostKeyFingerprint))
@@ -73,8 +68,10 @@ enum CheckText {
     private static let timeWidth = 9
 
     private static func end(_ report: CheckReport) -> [String] {
-        guard let failure = report.firstFailure else { return ["\(report.function.rawValue) can work."] }
-        return ["\(report.function.rawValue) cannot work: \(Printed.text(failure.name)) fails."]
+        let failed = report.steps.filter { $0.outcome == .fails }.map { Printed.text($0.name) }
+        guard let last = failed.last else { return ["\(report.function.rawValue) can work."] }
+        let names = failed.count > 1 ? failed.dropLast().joined(separator: ", ") + " and \(last) fail" : "\(last) fails"
+        return ["\(report.function.rawValue) cannot work: \(names)."]
     }
 
     private static func padded(_ text: String, _ width: Int, onTheLeft isOnTheLeft: Bool = false) -> String {

@@ -100,12 +100,10 @@ struct ReportedError: JSONWritable {
         case let error as any LambdaReportableError:
             (errorType, errorMessage) = (error.errorType, error.errorMessage)
         case let error as CredentialsError:
-            errorType = "CredentialsUnavailable"
-            errorMessage =
-                "\(error.message). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; containers"
-                + " of ECS and EKS are given theirs by the task role. Those of an EC2 instance's role are not read:"
-                + " `aws configure export-credentials` gives them"
-        case let error as UsageError: (errorType, errorMessage) = ("InvalidArguments", error.description)
+            errorType = FailureType.credentialsUnavailable.rawValue
+            errorMessage = "\(error.message): \(error.remedy)"
+        case let error as UsageError:
+            (errorType, errorMessage) = (FailureType.invalidArguments.rawValue, error.description)
         default: (errorType, errorMessage) = ("Unhandled", "\(error)")
         }
     }

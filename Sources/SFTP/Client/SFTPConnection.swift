@@ -153,6 +153,7 @@ final class SFTPConnection: ChannelHandler {
     /// An error before VERSION belongs to the step of starting.
     private func atStart(_ error: SFTPError) -> SFTPError {
         guard case .starting = state.withLock({ $0.engine.phase }), error.step == .operation else { return error }
-        return SFTPError(.sftpStart, error.reason, error.message)
+        guard error.reason == .connectionLost else { return SFTPError(.sftpStart, error.reason, error.message) }
+        return SFTPError(.sftpEnded, seen: error.message)
     }
 }

@@ -98,10 +98,9 @@ public struct SystemResolver: AddressResolver {
 
     private static func failure(host: String, _ code: Int32) -> SFTPError {
         let reason = gai_strerror(code).map { String(cString: $0) } ?? "error \(code)"
-        let advice =
-            code == EAI_NONAME || code == EAI_NODATA
-            ? "check the name" : "check the name service that this network uses, or try again"
-        return SFTPError(.resolve, .unreachable, "the host name \(host) has no address (\(reason)): \(advice)")
+        let isUnknown = code == EAI_NONAME || code == EAI_NODATA
+        return SFTPError(
+            isUnknown ? .nameUnknown : .nameServiceFails, ServerPlace(host: host, port: "", user: ""), seen: reason)
     }
 
     private static let EAI_NODATA: Int32 = -5

@@ -38,8 +38,7 @@ public struct HostKeyPolicy: Sendable, Hashable {
         }
         guard revoked.isEmpty || !isUnset else {
             throw SFTPError(
-                .hostKey, .invalidConfiguration,
-                "SFTP_HOST_KEY names only revoked keys: add the key that the server has now")
+                .hostKeyUnreadable, seen: "it names only revoked keys", remedy: "add the key that the server has now")
         }
     }
 
@@ -177,10 +176,7 @@ public struct HostKeyPolicy: Sendable, Hashable {
     }
 
     private static func fault(_ place: Place, _ what: String) -> SFTPError {
-        SFTPError(
-            .hostKey, .invalidConfiguration,
-            "SFTP_HOST_KEY, line \(place.line), entry \(place.entry): \(what); expected a line of known_hosts, "
-                + "a public key such as `ssh-ed25519 AAAA…`, or a fingerprint `SHA256:…`")
+        SFTPError(.hostKeyUnreadable, seen: "line \(place.line), entry \(place.entry): \(what)")
     }
 }
 

@@ -35,24 +35,21 @@ struct PrivateKeyArmor {
             text.replacingAll("\\r", with: "").replacingAll("\\n", with: "\n").replacingAll("\r", with: "\n")
                 .trimmingSpacesAndQuotes)
         try Self.refuseOtherThings(text)
-        guard let (label, afterBegin) = Self.mark("BEGIN", in: text[...]) else {
-            throw PrivateKeyText.fault(
-                "holds no private key: it has to begin with `-----BEGIN … PRIVATE KEY-----`, as the file does")
-        }
+        guard let (label, afterBegin) = Self.mark("BEGIN", in: text[...]) else { throw SFTPError(.keyIsNone) }
         guard let known = Self.privateLabels.first(where: { $0.filter { $0 != " " } == label.filter { $0 != " " } })
-        else { throw PrivateKeyText.fault("holds \(Self.shown(label)), which is no private key for SSH") }
+        else { throw SFTPError(.keyIsNone, seen: Self.shown(label)) }
         guard let (body, endLabel) = Self.body(of: afterBegin) else {
-            throw PrivateKeyText.fault(
-                "is cut off: the line `-----END \(known)-----` is missing. Paste the file as a whole")
+            throw SFTPError(.keyCutOff, seen: "the line `-----END \(known)-----` is missing")
         }
         guard endLabel.filter({ $0 != " " }) == known.filter({ $0 != " " }) else {
-            throw PrivateKeyText.fault("begins as \(known) but ends as \(Self.shown(endLabel)): paste one whole file")
+            throw SFTPError(.keyDamaged, seen: "it begins as \(known) but ends as \(Self.shown(endLabel))")
         }
         self.label = known
         (headers, base64) = Self.divide(body)
         guard let bytes = Base64.decode(base64) else {
-            throw PrivateKeyText.fault(
-                "is damaged: what stands between its first and last line is not base64, or a part of it is missing")
+            throw SFTPError(
+                .keyDamaged,
+                seen: "what stands between its first and last line is not base64, or a part of it is missing")
         }
         self.bytes = bytes
     }
@@ -68,24 +65,30 @@ struct PrivateKeyArmor {
         (privateLabels + otherLabels).contains(label) ? "a \(label)" : "what is called otherwise"
     }
 
+    /// What else is pasted by mistake, by how it begins.
+    private static let otherBeginnings: [(text: String, problem: ServerProblem)] = [
+        ("PuTTY-User-Key-File", .keyIsPuTTY), ("---- BEGIN SSH2 ENCRYPTED PRIVATE", .keyIsOfSSH2),
+        ("---- BEGIN", .keyIsPublic), ("-----BEGIN PUBLIC", .keyIsPublic), ("-----BEGIN RSA PUBLIC", .keyIsPublic),
+        ("ssh-", .keyIsPublic), ("ecdsa-sha2-", .keyIsPublic), ("sk-", .keyIsPublic),
+        ("-----BEGIN CERTIFICATE", .keyIsCertificate), ("-----BEGIN DSA PRIVATE", .keyOfOtherKind),
+        // `-----BEGIN` in base 64.
+        ("LS0tLS1CRUdJTi", .keyIsEncoded),
+    ]
+
+    private static let fileBeginnings = ["/", "~", "./", "../", "file:", "$HOME"]
+    private static let fileEndings = [".pem", ".key", ".ppk", "id_rsa", "id_ecdsa", "id_ed25519"]
+
     private static func refuseOtherThings(_ text: String) throws(SFTPError) {
-        if text.isEmpty { throw PrivateKeyText.fault("is empty") }
-        if text.hasPrefix("PuTTY-User-Key-File") {
-            throw PrivateKeyText.fault(
-                "is a PuTTY key (.ppk): convert it with `puttygen key.ppk -O private-openssh -o key`")
+        if text.isEmpty { throw SFTPError(.keyIsNone, seen: "it is empty") }
+        if let other = otherBeginnings.first(where: { text.hasPrefix($0.text) }) {
+            let isCertificate = text.prefix { !$0.isWhitespace }.hasSuffix("-cert-v01@openssh.com")
+            throw SFTPError(
+                isCertificate ? .keyIsCertificate : other.problem,
+                seen: other.problem == .keyOfOtherKind ? "a DSA key, which today's servers refuse" : "")
         }
-        let publicBeginnings = [
-            "ssh-", "ecdsa-sha2-", "sk-", "-----BEGIN PUBLIC", "-----BEGIN RSA PUBLIC", "---- BEGIN",
-        ]
-        if publicBeginnings.contains(where: text.hasPrefix) {
-            throw PrivateKeyText.fault(
-                "is a public key: the private one is needed, usually in the file of that name without .pub")
-        }
-        if text.hasPrefix("-----BEGIN CERTIFICATE") {
-            throw PrivateKeyText.fault("is a certificate: the private key is needed")
-        }
-        if text.hasPrefix("-----BEGIN DSA PRIVATE") {
-            throw PrivateKeyText.fault("is a DSA key, which today's servers refuse: make an ed25519 key")
+        let isOneWord = !text.contains(where: \.isWhitespace)
+        if isOneWord, fileBeginnings.contains(where: text.hasPrefix) || fileEndings.contains(where: text.hasSuffix) {
+            throw SFTPError(.keyIsFileName)
         }
     }
 

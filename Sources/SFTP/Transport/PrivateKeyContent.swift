@@ -38,7 +38,7 @@ struct PrivateKeyContent {
         self.publicKey = publicKey
     }
 
-    private static let damaged = PrivateKeyText.fault("is damaged or cut off: paste the file as a whole")
+    private static let damaged = SFTPError(.keyDamaged)
 
     // MARK: OpenSSH's form (PROTOCOL.key in the OpenSSH source)
 
@@ -49,7 +49,7 @@ struct PrivateKeyContent {
             let secret = reader.string(), secret.count >= 8, let key = PublicKey(blob: blob)
         else { throw damaged }
         if key.type.hasPrefix("sk-") {
-            throw PrivateKeyText.fault("needs a security key to be touched (\(key.type)): make an ed25519 key")
+            throw SFTPError(.keyOfOtherKind, seen: "\(key.type): a security key has to be touched for it")
         }
         return (cipher != Array("none".utf8), key)
     }
@@ -80,7 +80,7 @@ struct PrivateKeyContent {
         var own = fields.element(0xA0).map { DERReader($0) }
         guard let curve = own?.element(0x06) ?? given else { throw damaged }
         guard let name = curveNames[curve] else {
-            throw PrivateKeyText.fault("is an elliptic curve key on a curve that SSH does not use: make an ed25519 key")
+            throw SFTPError(.keyOfOtherKind, seen: "an elliptic curve that SSH does not use")
         }
         guard var wrapped = fields.element(0xA1).map({ DERReader($0) }), let point = wrapped.element(0x03)?.dropFirst()
         else { return nil }
@@ -100,7 +100,7 @@ struct PrivateKeyContent {
             let publicKey = try ellipticCurve(key, curve: algorithm.element(0x06))
             return (publicKey?.type ?? "ecdsa", publicKey)
         case ed25519: return ("ssh-ed25519", nil)
-        default: throw PrivateKeyText.fault("is of a kind that SSH does not use: make an ed25519 key")
+        default: throw SFTPError(.keyOfOtherKind, seen: "one that SSH does not use")
         }
     }
 

@@ -45,11 +45,6 @@ public final class PrivateKeyText: Sendable {
         let kind = keyType ?? "a kind hidden by its encryption"
         return fingerprint.map { "\(kind) \($0)" } ?? kind
     }
-
-    /// The error for a key that cannot be used.
-    static func fault(_ what: String) -> SFTPError {
-        SFTPError(.authentication, .invalidConfiguration, "SFTP_PRIVATE_KEY \(what)")
-    }
 }
 
 /// Bytes that are wiped when their owner goes.

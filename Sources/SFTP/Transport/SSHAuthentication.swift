@@ -22,11 +22,19 @@ struct SSHAuthentication {
     private let user: String
     /// The key that is to be used, or why it cannot be: that is told when it comes to logging in.
     private let usableKey: Result<PrivateKeyText?, SFTPError>
+    /// Whether there is a password that is not sent, since nobody knows who would get it.
+    private let isPasswordWithheld: Bool
+    private var place: ServerPlace { ServerPlace(connection.configuration) }
 
     init(_ connection: SSHConnection) {
         self.connection = connection
-        credentials = connection.configuration.credentials
-        user = connection.configuration.user
+        let configuration = connection.configuration
+        var credentials = configuration.credentials
+        isPasswordWithheld =
+            configuration.withholdsPassword && configuration.hostKeys.isUnset && credentials.password != nil
+        if isPasswordWithheld { credentials.password = nil }
+        self.credentials = credentials
+        user = configuration.user
         usableKey = Result { [credentials] () throws(SFTPError) in try credentials.usableKey() }
     }
 
@@ -50,20 +58,19 @@ struct SSHAuthentication {
         }
         let key = leftOut == nil ? given : nil
         var methods = Method.allCases.filter { $0 == .publicKey ? key != nil : credentials.password != nil }
-        guard !methods.isEmpty else {
-            throw SFTPError(
-                .authentication, .invalidConfiguration,
-                "there is nothing to log in with: set SFTP_PRIVATE_KEY or SFTP_PASSWORD")
-        }
+        guard !methods.isEmpty || isPasswordWithheld else { throw SFTPError(.noCredentials) }
         var tried: [String] = []
         if connection.configuration.asksForMethods {
             connection.info.offeredAuthentication = try offeredMethods()
             // A server that asks for no proof lets in who only asks.
             if libssh2_userauth_authenticated(connection.session.handle) == 1 { return done(nil, after: tried) }
         }
+        guard !methods.isEmpty else { throw withheld() }
+        var isExpired = false
         for _ in 0..<Self.passLimit {
             for method in methods {
                 let refusal = try attempt(method, key: key)
+                isExpired = isExpired || refusal == Self.expiry
                 if libssh2_userauth_authenticated(connection.session.handle) == 1 { return done(method, after: tried) }
                 tried.append(method.rawValue + (refusal.isEmpty ? "" : " (\(refusal))"))
             }
@@ -76,7 +83,8 @@ struct SSHAuthentication {
             methods = methods.filter { offered.contains($0.rawValue) }
             guard isProgress, tried.count > 1, !methods.isEmpty else { break }
         }
-        var failure = refused(key: given, tried: tried)
+        if isPasswordWithheld { throw withheld(tried) }
+        var failure = refused(key: given, tried: tried, isExpired: isExpired)
         if let leftOut { failure.message += "; the key was left out: \(leftOut.message)" }
         throw failure
     }
@@ -90,10 +98,13 @@ struct SSHAuthentication {
 
     // MARK: The methods
 
+    private static let expiry = "the server wants a new password first"
+
     /// - Returns: libssh2's words for the refusal; empty when there is nothing to say.
     private func attempt(_ method: Method, key: PrivateKeyText?) throws(SFTPError) -> String {
         let result: Int32
         let givenBytes = connection.wire.givenBytes
+        defer { connection.session.promptPassword = nil }
         switch method {
         case .publicKey:
             guard let key else { return "" }
@@ -101,11 +112,16 @@ struct SSHAuthentication {
         case .password: result = try tryPassword()
         case .keyboardInteractive: result = try tryKeyboardInteractive()
         }
+        if connection.session.isNewPasswordAsked { return Self.expiry }
         switch result {
-        case 0, LIBSSH2_ERROR_AUTHENTICATION_FAILED: return ""
+        case 0: return ""
+        case LIBSSH2_ERROR_AUTHENTICATION_FAILED:
+            // So libssh2 calls a request for a new password (RFC 4252, section 8); of a wrong one it says more.
+            let isExpired = method == .password && connection.session.lastError.text == "Authentication failed"
+            return isExpired ? Self.expiry : ""
         // The signature itself was not what the server objects to: it has said before that it knows the key.
         case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: return ""
-        case LIBSSH2_ERROR_PASSWORD_EXPIRED: return "the server wants the password to be changed first"
+        case LIBSSH2_ERROR_PASSWORD_EXPIRED: return Self.expiry
         default: break
         }
         // libssh2 has many codes for a key that it cannot read, but for none of them does it send a byte.
@@ -152,19 +168,22 @@ struct SSHAuthentication {
         let server = "the server at \(connection.configuration.host) (\(connection.info.serverIdentification))"
         let session = connection.session
         if let name = session.signatureAlgorithm(user: user), name != PublicKey.rsaType { return nil }
-        let why: String
+        let what: String
+        let remedy: String
         if session.tellsSignatureAlgorithm {
-            why =
+            what =
                 "\(server) does not say that it takes RSA signatures with SHA-2, and those with SHA-1 (ssh-rsa) are not "
-                + "safe and not used by default: log in with an ed25519 or ecdsa key, or ask the partner for a newer server"
+                + "safe and not used by default"
+            remedy = "log in with an ed25519 or ecdsa key, or ask the partner for a newer server"
         } else {
-            why =
+            what =
                 "\(Self.stockAdvice), so \(server) might be given one with SHA-1 (ssh-rsa), which is not safe and not done "
-                + "by default: build the program with `make package`, or log in with an ed25519 or ecdsa key"
+                + "by default"
+            remedy = "build the program with `make package`, or log in with an ed25519 or ecdsa key"
         }
         return SFTPError(
-            .authentication, .unsupported,
-            "\(why). To use them nevertheless, set \(LegacyAlgorithm.setting(legacy, with: [.rsaSHA1]))")
+            .weakSignature, place, seen: what,
+            remedy: "\(remedy). To use them nevertheless, set \(LegacyAlgorithm.setting(legacy, with: [.rsaSHA1]))")
     }
 
     private static let stockAdvice =
@@ -186,7 +205,6 @@ struct SSHAuthentication {
     private func tryKeyboardInteractive() throws(SFTPError) -> Int32 {
         let handle = connection.session.handle
         connection.session.promptPassword = SecretBytes(credentials.password ?? "")
-        defer { connection.session.promptPassword = nil }
         return try connection.drive(.authentication) {
             if connection.session.promptRounds > SSHSession.promptRoundLimit {
                 return LIBSSH2_ERROR_AUTHENTICATION_FAILED
@@ -213,29 +231,37 @@ struct SSHAuthentication {
 
     // MARK: Failures
 
-    private func refused(key: PrivateKeyText?, tried: [String]) -> SFTPError {
+    private func refused(key: PrivateKeyText?, tried: [String], isExpired: Bool) -> SFTPError {
         let offered = connection.info.offeredAuthentication
-        var parts = ["the user \(user) was refused at \(connection.configuration.host)"]
-        parts.append(
-            offered.isEmpty ? "the server offers no method" : "the server offers \(offered.joined(separator: ","))")
-        parts.append("tried: \(tried.joined(separator: ", "))")
+        var parts = [offer(offered), "tried: \(tried.joined(separator: ", "))"]
         if let key { parts.append("the key given is \(key.name)") }
         if let farewell = connection.wire.farewell { parts.append("the server said \"\(farewell)\"") }
         if key?.keyType == "ssh-rsa", !SSHSession.signsWithSHA2 { parts.append(Self.rsaAdvice) }
-        parts.append(advice(offered: offered, key: key))
-        return SFTPError(.authentication, .authenticationRejected, parts.joined(separator: "; "))
+        let problem: ServerProblem = isExpired ? .passwordExpired : problem(offered: offered, key: key)
+        return SFTPError(problem, place, seen: parts.joined(separator: "; "))
     }
 
-    private func advice(offered: [String], key: PrivateKeyText?) -> String {
-        let hasPassword = credentials.password != nil
-        if key == nil, offered == [Method.publicKey.rawValue] { return "set SFTP_PRIVATE_KEY" }
-        if !hasPassword, !offered.isEmpty, !offered.contains(Method.publicKey.rawValue) {
-            return "set SFTP_PASSWORD"
+    /// - Parameter tried: what was tried without the password.
+    private func withheld(_ tried: [String] = []) -> SFTPError {
+        let parts =
+            [offer(connection.info.offeredAuthentication), "SFTP_HOST_KEY is not set"]
+            + (tried.isEmpty ? [] : ["tried without it: \(tried.joined(separator: ", "))"])
+        let line = connection.info.hostKey
+        return SFTPError(
+            .passwordWithheld, place, seen: parts.joined(separator: "; "),
+            remedy: "\(ServerProblem.passwordWithheld.remedy): SFTP_HOST_KEY='\(line)'")
+    }
+
+    private func offer(_ offered: [String]) -> String {
+        offered.isEmpty ? "the server offers no method" : "the server offers \(offered.joined(separator: ","))"
+    }
+
+    private func problem(offered: [String], key: PrivateKeyText?) -> ServerProblem {
+        if key == nil, offered == [Method.publicKey.rawValue] { return .keyWanted }
+        if credentials.password == nil, !offered.isEmpty, !offered.contains(Method.publicKey.rawValue) {
+            return .passwordWanted
         }
-        if key != nil {
-            return "check SFTP_USER, and ask the partner whether this key is entered for it"
-        }
-        return "check SFTP_USER and SFTP_PASSWORD"
+        return key == nil ? .passwordRefused : .keyRefused
     }
 
     private static let rsaAdvice =
@@ -244,22 +270,16 @@ struct SSHAuthentication {
 
     private func unreadable(_ key: PrivateKeyText) -> SFTPError {
         let (code, text) = connection.session.lastError
-        if key.isEncrypted {
-            return PrivateKeyText.fault(
-                "cannot be decrypted: SFTP_PRIVATE_KEY_PASSPHRASE is wrong, or the key is damaged (\(text), \(code))")
-        }
-        return PrivateKeyText.fault(
-            "(\(key.form.rawValue), \(key.name)) cannot be read by libssh2 \(SSHSession.libraryVersion): \(text) (\(code))"
-        )
+        if key.isEncrypted { return SFTPError(.passphraseWrong, seen: "\(text), \(code)") }
+        return SFTPError(
+            .keyUnreadable, seen: "\(key.form.rawValue), \(key.name): \(text), \(code), \(SSHSession.libraryVersion)")
     }
 
     /// A server that hangs up because of our attempts has refused us; any other end may be an accident.
     private func lost(while method: Method) -> SFTPError {
-        var failure = connection.failure(.authentication, "logging in as \(user) with \(method.rawValue)")
-        if connection.wire.farewell?.lowercased().firstPlace(of: "authentication") != nil {
-            failure.reason = .authenticationRejected
-        }
-        return failure
+        guard let farewell = connection.wire.farewell, farewell.lowercased().firstPlace(of: "authentication") != nil
+        else { return connection.failure(.authentication, "logging in as \(user) with \(method.rawValue)") }
+        return SFTPError(.loginCutOff, place, seen: "tried: \(method.rawValue); it says \"\(farewell)\"")
     }
 }
 
@@ -270,7 +290,7 @@ extension SSHCredentials {
         guard let privateKey else { return nil }
         let key = try PrivateKeyText(privateKey)
         if key.isEncrypted, passphrase == nil {
-            throw PrivateKeyText.fault("is encrypted: set SFTP_PRIVATE_KEY_PASSPHRASE")
+            throw SFTPError(.passphraseMissing)
         }
         return key
     }

@@ -32,6 +32,9 @@ public struct SSHConfiguration: Sendable, CustomStringConvertible, CustomReflect
     /// Whether the server is asked which methods of logging in it offers even when nothing is refused. That costs a round
     /// trip.
     public var asksForMethods = false
+    /// Whether a password is kept back where no host key is expected: whoever answers would have it. A private key is used
+    /// all the same: what it signs is of no use elsewhere (RFC 4252, section 7).
+    public var withholdsPassword = false
     /// Socket options beyond our own, set before connecting: tests make the socket narrow with them.
     var socketOptions: [SocketOption] = []
     /// Finds the addresses of the host.

@@ -1,5 +1,6 @@
 import CLibSSH2
 import Logging
+import TextForms
 
 /// The way from a connected socket to a channel with SFTP at its other end, step by step.
 extension SSHConnection {
@@ -64,18 +65,8 @@ extension SSHConnection {
 
     /// What OpenSSH says in place of its identification when it takes no connection now: it is an SSH server all the same,
     /// and a later try may be taken (sshd_config(5), MaxStartups and PerSourcePenalties).
-    private static let refusals = [
-        (
-            words: "Exceeded MaxStartups",
-            advice: "too many connections are logging in there at once; a later try may be taken. If it is seen often, "
-                + "let fewer functions run at once (reserved concurrency), or ask the partner for a higher MaxStartups"
-        ),
-        (
-            words: "Not allowed at this time",
-            advice: "it keeps this address out for a while, after failed logins or many connections "
-                + "(PerSourcePenalties); a later try may be taken. If it is seen often, check the login, or ask the "
-                + "partner to exempt the address"
-        ),
+    private static let refusals: [(words: String, problem: ServerProblem)] = [
+        ("Exceeded MaxStartups", .tooManyLogins), ("Not allowed at this time", .addressKeptOut),
     ]
 
     /// How much of the first words of what is no SSH server is shown.
@@ -84,44 +75,34 @@ extension SSHConnection {
     private func handshakeFailure(_ offer: AlgorithmOffer) -> SFTPError {
         let said = ServerText.printable(
             wire.opening.prefix(Self.shownOpeningBytes).prefix { $0 != 0x0A && $0 != 0x0D })
-        let place = "\(configuration.host) port \(configuration.port)"
+        let place = ServerPlace(configuration)
         if let refusal = Self.refusals.first(where: { said.hasPrefix($0.words) }) {
-            return SFTPError(
-                .handshake, .connectionLost,
-                "the server at \(place) took no further connection, saying \"\(said)\": \(refusal.advice)")
+            return SFTPError(refusal.problem, place, seen: "it says \"\(said)\"")
         }
         if !said.isEmpty, !said.hasPrefix("SSH-"), session.serverIdentification?.hasPrefix("SSH-") != true {
-            return SFTPError(
-                .handshake, .protocolViolation,
-                "what answers at \(place) is no SSH server, it says \"\(said)\": check SFTP_HOST and SFTP_PORT")
+            return SFTPError(.noSSHServer, place, seen: "it says \"\(said)\"")
         }
         // Before all else: which side then ends the connection, and how, is a matter of who is faster.
         if let theirs = AlgorithmOffer(openingOfServer: wire.opening),
             let refusal = AlgorithmRefusal(ours: offer, server: theirs)
         {
             return SFTPError(
-                .handshake, .unsupported,
-                "nothing to agree on with the server at \(place) (\(session.serverIdentification ?? said)): "
-                    + refusal.advice(ours: offer, enabled: configuration.legacyAlgorithms))
+                .weakAlgorithms, place, seen: session.serverIdentification ?? said,
+                remedy: refusal.advice(ours: offer, enabled: configuration.legacyAlgorithms))
         }
         let (code, text) = session.lastError
         let isLost = [LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_BANNER_RECV]
             .contains(code)
         if wire.isEnded, isLost || wire.farewell != nil {
-            let heard = wire.farewell.map { "saying \"\($0)\"" } ?? "without a reason"
-            return SFTPError(
-                .handshake, .connectionLost,
-                "the server at \(place) closed the connection \(wire.receivedBytes == 0 ? "before it said a word" : heard): "
-                    + "it may have too many connections, or admit only known addresses")
+            let heard = wire.farewell.map { "it says \"\($0)\"" } ?? "without a reason"
+            return SFTPError(.closedAtOnce, place, seen: wire.receivedBytes == 0 ? "before it said a word" : heard)
         }
-        let advice =
+        let what =
             [LIBSSH2_ERROR_KEX_FAILURE, LIBSSH2_ERROR_METHOD_NONE].contains(code)
             ? "the server and libssh2 \(SSHSession.libraryVersion) do not agree, or the server broke the exchange"
             : "the server does not follow the protocol"
         return SFTPError(
-            .handshake, .protocolViolation,
-            "the key exchange with \(place) (\(session.serverIdentification ?? said)) failed: \(text) (\(code)): \(advice)"
-        )
+            .exchangeFailed, place, seen: "\(session.serverIdentification ?? said): \(text), \(code); \(what)")
     }
 
     // MARK: Host key
@@ -141,17 +122,13 @@ extension SSHConnection {
         }
         switch policy.verdict(on: key, sha256: digest) {
         case .accepted: return
-        case .revoked:
-            throw SFTPError(
-                .hostKey, .hostKeyMismatch,
-                "the server at \(configuration.host) shows the host key \(shown), which SFTP_HOST_KEY marks as revoked. "
-                    + "No credential was sent")
+        case .revoked: throw SFTPError(.hostKeyRevoked, ServerPlace(configuration), seen: shown)
         case .unknown:
             throw SFTPError(
-                .hostKey, .hostKeyMismatch,
-                "the server at \(configuration.host) shows the host key \(shown), but SFTP_HOST_KEY expects "
-                    + "\(policy.expectedFingerprints.joined(separator: " or ")). No credential was sent. Ask the partner "
-                    + "whether the key was changed; if so, set SFTP_HOST_KEY=\(key.line)" + adviceOnRSA(policy))
+                .hostKeyChanged, ServerPlace(configuration),
+                seen: "shown: \(shown); expected: \(policy.expectedFingerprints.joined(separator: " or "))",
+                remedy: ServerProblem.hostKeyChanged.remedy.replacingAll(
+                    ServerProblem.keyShown, with: "SFTP_HOST_KEY='\(key.line)'") + adviceOnRSA(policy))
         }
     }
 
@@ -181,8 +158,7 @@ extension SSHConnection {
             return channel == nil ? session.lastError.code : 0
         }
         guard opened == 0, let channel else {
-            throw startFailure(
-                "refused to open a channel", "the account may be limited to fewer sessions, or not allowed in")
+            throw startFailure(.channelRefused)
         }
         var isAsked = false
         let started = try drive(.sftpStart) {
@@ -192,9 +168,7 @@ extension SSHConnection {
             // What the handler says first follows at once, as it does from OpenSSH's sftp: no server is surprised.
             return writeFirst(from: handler, to: channel) ? result : session.lastError.code
         }
-        guard started == 0 else {
-            throw startFailure("does not start SFTP", "the account may not be allowed SFTP, or the server offers none")
-        }
+        guard started == 0 else { throw startFailure(.sftpRefused) }
         // Nobody reads what the server writes on its error stream; unread it would fill the window.
         let ignored = try drive(.sftpStart) {
             libssh2_channel_handle_extended_data2(channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE)
@@ -213,11 +187,9 @@ extension SSHConnection {
         }
     }
 
-    private func startFailure(_ what: String, _ why: String) -> SFTPError {
+    private func startFailure(_ problem: ServerProblem) -> SFTPError {
         if wire.isEnded || wire.farewell != nil { return failure(.sftpStart, "starting SFTP") }
         let (code, text) = session.lastError
-        return SFTPError(
-            .sftpStart, .unsupported,
-            "the server at \(configuration.host) let \(configuration.user) in but \(what) (\(text), \(code)): \(why)")
+        return SFTPError(problem, ServerPlace(configuration), seen: "\(text), \(code)")
     }
 }

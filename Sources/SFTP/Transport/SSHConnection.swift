@@ -114,12 +114,10 @@ final class SSHConnection {
     }
 
     private func readyTimeout(_ step: SFTPError.Step) -> SFTPError {
-        let place = "\(configuration.host) port \(configuration.port)"
         let seen = wire.receivedBytes == 0 ? "it accepted the connection but never said a word" : "it stopped answering"
         return SFTPError(
-            step, .timeout,
-            "the server at \(place) was not ready within \(configuration.readyTimeoutSeconds) s: \(seen): "
-                + "check SFTP_HOST and SFTP_PORT, or allow more with SFTP_SSH_READY_TIMEOUT_SECONDS")
+            .neverReady, ServerPlace(configuration), step: step, seen: "\(configuration.readyTimeoutSeconds) s; \(seen)"
+        )
     }
 
     /// The error for a libssh2 call that failed, in the words of who knows best: the server, the system, libssh2.

@@ -1,6 +1,7 @@
 import CLibSSH2
 import Glibc
 import Synchronization
+import TextForms
 
 /// One libssh2 session, with its memory and its wire. Lives on one thread, which `SSHConnection` sees to.
 ///
@@ -27,6 +28,7 @@ final class SSHSession {
         let wire: Wire
         var promptPassword: SecretBytes?
         var promptRounds = 0
+        var isNewPasswordAsked = false
         var signatureAlgorithm: String?
         init(memory: SessionMemory, wire: Wire) {
             self.memory = memory
@@ -70,11 +72,15 @@ final class SSHSession {
         set {
             context.promptPassword = newValue
             context.promptRounds = 0
+            context.isNewPasswordAsked = false
         }
     }
 
     /// The rounds of questions since `promptPassword` was set.
     var promptRounds: Int { context.promptRounds }
+
+    /// Whether the server has asked for a new password since `promptPassword` was set.
+    var isNewPasswordAsked: Bool { context.isNewPasswordAsked }
 
     /// What the session holds in memory.
     var heldBytes: Int { memory.heldBytes }
@@ -191,12 +197,31 @@ final class SSHSession {
         context.signatureAlgorithm = String(decoding: name, as: UTF8.self)
     }
 
-    /// Answers one round of questions: those whose answer is not shown get the password, the others nothing.
+    /// How much of a question is looked at.
+    private static let promptBytes = 256
+
+    /// Whether a question asks for a new password, as those of PAM do when the old one has expired (`New password: `,
+    /// `Retype new password: `).
+    static func asksForNewPassword(_ text: String) -> Bool {
+        let text = text.lowercased()
+        return text.firstPlace(of: "password") != nil
+            && ["new ", "retype", "re-enter", "again"].contains { text.firstPlace(of: $0) != nil }
+    }
+
+    private static func asksForNewPassword(_ prompt: LIBSSH2_USERAUTH_KBDINT_PROMPT) -> Bool {
+        let bytes = UnsafeRawBufferPointer(start: prompt.text, count: prompt.text == nil ? 0 : Int(prompt.length))
+        return asksForNewPassword(String(decoding: bytes.prefix(promptBytes), as: UTF8.self))
+    }
+
+    /// Answers one round of questions: those whose answer is not shown get the password, the others nothing. A question for
+    /// a new password gets no answer either: nothing of ours changes one, least of all to what it was.
     fileprivate static func answer(
         _ prompts: UnsafeBufferPointer<LIBSSH2_USERAUTH_KBDINT_PROMPT>,
         _ responses: UnsafeMutableBufferPointer<LIBSSH2_USERAUTH_KBDINT_RESPONSE>, _ abstract: Abstract
     ) {
         guard let context = context(abstract) else { return }
+        if prompts.contains(where: asksForNewPassword) { context.isNewPasswordAsked = true }
+        if context.isNewPasswordAsked { return }
         context.promptRounds += 1
         guard context.promptRounds <= promptRoundLimit, prompts.count <= promptLimit,
             let password = context.promptPassword

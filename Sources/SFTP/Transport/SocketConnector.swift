@@ -16,18 +16,23 @@ struct SocketConnector {
     /// Whom the socket is connected with.
     private var host: String { configuration.proxy?.host ?? configuration.host }
     private var port: UInt16 { configuration.proxy?.port ?? configuration.port }
-    /// The settings that say so.
-    private var hostSetting: String { configuration.proxy == nil ? "SFTP_HOST" : "SFTP_PROXY" }
-    private var settings: String { configuration.proxy == nil ? "SFTP_HOST, SFTP_PORT" : "SFTP_PROXY" }
-    private var place: String { configuration.proxy.map { "\($0)" } ?? "\(host) port \(port)" }
+
+    /// The error for a problem on the way to the server, or to the proxy, which another setting names.
+    private func error(_ problem: ServerProblem, seen: String = "") -> SFTPError {
+        guard let proxy = configuration.proxy else {
+            return SFTPError(problem, ServerPlace(configuration), seen: seen)
+        }
+        let host = problem.step == .resolve ? proxy.host : "the proxy \(proxy.host)"
+        let place = ServerPlace(host: host, port: "\(proxy.port)", user: configuration.user)
+        return SFTPError(problem, place, seen: seen, remedy: Self.proxyRemedy)
+    }
+
+    private static let proxyRemedy = "check SFTP_PROXY, that the proxy runs, and the firewalls between"
 
     /// The addresses of the host.
     func resolve(until deadline: ContinuousClock.Instant) throws(SFTPError) -> [SocketAddress] {
         let found = try lookUp(until: deadline)
-        guard !found.isEmpty else {
-            throw SFTPError(
-                .resolve, .unreachable, "the host name \(host) has no address: check the name (\(hostSetting))")
-        }
+        guard !found.isEmpty else { throw error(.nameUnknown) }
         return found
     }
 
@@ -73,15 +78,14 @@ struct SocketConnector {
         while true {
             switch answer.result.withLock({ $0 }) {
             case .success(let addresses)?: return addresses
-            case .failure(let error)?: throw SFTPError(error.step, error.reason, "\(error.message) (\(hostSetting))")
+            case .failure(let error)?:
+                throw configuration.proxy == nil
+                    ? error : SFTPError(error.step, error.reason, "\(error.message) (SFTP_PROXY)")
             case nil: break
             }
             try control.check(.resolve)
             guard ContinuousClock.now < deadline else {
-                throw SFTPError(
-                    .resolve, .timeout,
-                    "looking up \(host) took longer than \(configuration.connectTimeoutSeconds) s: "
-                        + "check the name service that this network uses")
+                throw error(.nameServiceSilent, seen: "\(configuration.connectTimeoutSeconds) s")
             }
             wakeUp.sleep(&none, until: deadline)
         }
@@ -116,7 +120,7 @@ struct SocketConnector {
     ) throws(SFTPError) -> (descriptor: Int32, address: SocketAddress) {
         var waiting = addresses[...]
         var attempts: [Attempt] = []
-        var refusals: [String] = []
+        var refusals: [Refusal] = []
         var nextStart = ContinuousClock.now
         defer { for attempt in attempts { _ = close(attempt.descriptor) } }
 
@@ -127,17 +131,12 @@ struct SocketConnector {
             if !waiting.isEmpty, attempts.isEmpty || now >= nextStart {
                 switch start(waiting.removeFirst()) {
                 case .success(let attempt): attempts.append(attempt)
-                case .failure(let refusal): refusals.append(refusal.text)
+                case .failure(let refusal): refusals.append(refusal)
                 }
                 nextStart = now + .seconds(Self.staggerSeconds)
                 continue
             }
-            guard !attempts.isEmpty else {
-                throw SFTPError(
-                    .connect, .unreachable,
-                    "no connection to \(place): \(refusals.joined(separator: "; ")): check \(settings) and the "
-                        + "firewalls between")
-            }
+            guard !attempts.isEmpty else { throw unreachable(refusals) }
             var polled = attempts.map { pollfd(fd: $0.descriptor, events: Int16(POLLOUT), revents: 0) }
             control.wakeUp.sleep(&polled, until: waiting.isEmpty ? deadline : min(deadline, nextStart))
             for index in polled.indices.reversed() where polled[index].revents != 0 {
@@ -145,24 +144,29 @@ struct SocketConnector {
                 let code = Self.pendingError(attempt.descriptor)
                 if code == 0 { return (attempt.descriptor, attempt.address) }
                 _ = close(attempt.descriptor)
-                refusals.append("\(attempt.address): \(SystemError.text(code))")
+                refusals.append(Refusal(address: attempt.address, code: code))
                 nextStart = now
             }
         }
     }
 
-    private struct Refusal: Error { let text: String }
+    private struct Refusal: Error {
+        let address: SocketAddress
+        let code: Int32
+
+        var text: String { "\(address): \(SystemError.text(code))" }
+    }
 
     private func start(_ address: SocketAddress) -> Result<Attempt, Refusal> {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(address.family, kind, 0)
-        guard descriptor >= 0 else { return .failure(Refusal(text: "\(address): \(SystemError.text(errno))")) }
+        guard descriptor >= 0 else { return .failure(Refusal(address: address, code: errno)) }
         configure(descriptor)
         let result = address.withSockaddr { Glibc.connect(descriptor, $0, $1) }
         let code = errno
         guard result == 0 || code == EINPROGRESS || code == EINTR else {
             _ = close(descriptor)
-            return .failure(Refusal(text: "\(address): \(SystemError.text(code))"))
+            return .failure(Refusal(address: address, code: code))
         }
         return .success(Attempt(descriptor: descriptor, address: address))
     }
@@ -190,14 +194,19 @@ struct SocketConnector {
         return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &lengthBytes) == 0 ? code : errno
     }
 
-    private func timeout(_ attempts: [Attempt], _ refusals: [String]) -> SFTPError {
-        let silent = attempts.map { "\($0.address): no answer" }
-        return SFTPError(
-            .connect, .timeout,
-            "no connection to \(place) within \(configuration.connectTimeoutSeconds) s: "
-                + "\((silent + refusals).joined(separator: "; ")): check \(settings) and the firewalls between; the "
-                + "server may admit only known addresses")
+    /// Where only a part of the addresses refused, the network to the others is what has to be mended.
+    private func unreachable(_ refusals: [Refusal]) -> SFTPError {
+        let isRefused = refusals.allSatisfy { $0.code == ECONNREFUSED }
+        return error(isRefused ? .connectionRefused : .hostUnreachable, seen: Self.joined(refusals))
     }
+
+    private func timeout(_ attempts: [Attempt], _ refusals: [Refusal]) -> SFTPError {
+        let silent = attempts.map { "\($0.address): no answer" }
+        let heard = (silent + (refusals.isEmpty ? [] : [Self.joined(refusals)])).joined(separator: "; ")
+        return error(.connectTimeout, seen: "\(configuration.connectTimeoutSeconds) s; \(heard)")
+    }
+
+    private static func joined(_ refusals: [Refusal]) -> String { refusals.map(\.text).joined(separator: "; ") }
 }
 
 /// The system's words for its error numbers.

@@ -28,6 +28,6 @@ extension StoreFailure {
         case .conflict, .throttled, .unavailable, .clockSkew, .corrupted, .malformedAnswer, .network:
             reason = .unavailable
         }
-        self.init(reason, error.description)
+        self.init(reason, error.explained)
     }
 }

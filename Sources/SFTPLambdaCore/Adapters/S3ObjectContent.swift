@@ -167,6 +167,6 @@ actor S3ObjectContent: ObjectContent {
     }
 
     private static func failure(_ error: AWSError) -> StoreFailure {
-        StoreFailure(error, permissions: "s3:GetObject on the object and, for one under a KMS key, kms:Decrypt")
+        StoreFailure(ofSource: error)
     }
 }

@@ -137,8 +137,8 @@ extension ObjectSummary {
 }
 
 extension S3ObjectAttributes {
-    /// What a copy must state to keep everything but the metadata.
-    fileprivate func restated(_ metadata: [String: String], epochSeconds: Double) -> S3ObjectAttributes {
+    /// What a copy onto itself must state to keep everything but the metadata.
+    func restated(_ metadata: [String: String], epochSeconds: Double) -> S3ObjectAttributes {
         var attributes = self
         attributes.metadata = metadata
         attributes.lock = lock.withoutPastRetention(epochSeconds: epochSeconds)
@@ -151,18 +151,12 @@ extension S3ObjectAttributes {
 }
 
 extension StoreFailure {
-    /// Codes of archived objects, of GetObject and of CopyObject (Amazon S3 API Reference).
-    private static let archivedCodes: Set<String> = ["InvalidObjectState", "ObjectNotInActiveTierError"]
-
     /// What an AWS error means to a push, and what to do about it.
-    /// - Parameter permissions: what the operation needs.
-    init(_ error: AWSError, permissions: String) {
+    init(ofSource error: AWSError) {
         self.init(error)
-        if let code = error.code, Self.archivedCodes.contains(code) {
+        if let code = error.code, AWSProblem.archivedCodes.contains(code) {
             reason = .rejected
             message += "; the object is archived: restore it, and the event of the restore's end has it pushed"
-        } else if reason == .denied {
-            message += "; needed is \(permissions)"
         }
     }
 
@@ -170,10 +164,7 @@ extension StoreFailure {
     /// encrypted under a key of its writer's own (Amazon S3 User Guide, "Using server-side encryption with
     /// customer-provided keys").
     fileprivate init(looking error: AWSError) {
-        self.init(
-            error,
-            permissions: "s3:GetObject on the object, and s3:ListBucket on the bucket, without which S3 denies what is "
-                + "not there as well")
+        self.init(ofSource: error)
         if error.status == 400, reason == .rejected {
             message +=
                 "; an object that its writer encrypted under a key of his own (SSE-C) is answered so: nobody "
@@ -183,11 +174,7 @@ extension StoreFailure {
 
     /// What it means that metadata could not be set.
     fileprivate init(copying error: AWSError) {
-        self.init(
-            error,
-            permissions: "s3:PutObject and s3:GetObject; for tags s3:GetObjectTagging and s3:PutObjectTagging, for a "
-                + "KMS key kms:Decrypt and kms:GenerateDataKey, for object lock s3:PutObjectRetention and "
-                + "s3:PutObjectLegalHold")
+        self.init(ofSource: error)
         // Another write was in the way to the end of the tries: there is, or will be, another object.
         if error.kind == .conflict { reason = .preconditionFailed }
         // It is the upload that is gone, ended by somebody else, and not the object.

@@ -28,7 +28,7 @@ struct SQSRetryQueue: RetryQueue {
     }
 
     func waitingCount() async throws(QueueFailure) -> Int {
-        try await inSQS("sqs:GetQueueAttributes") { queue throws(AWSError) in
+        try await inSQS { queue throws(AWSError) in
             let attributes = try await client.attributes(
                 of: queue, names: [Self.countName], deadlineUptimeSeconds: deadlineUptimeSeconds)
             guard let count = attributes[Self.countName].flatMap({ Int($0) }) else {
@@ -41,7 +41,7 @@ struct SQSRetryQueue: RetryQueue {
     }
 
     func send(_ messages: [RetryMessage]) async -> [Int: QueueFailure] {
-        await each(messages, "sqs:SendMessage") { queue in
+        await each(messages) { queue in
             let outgoing = messages.map { Self.outgoing($0, isFIFO: queue.isFIFO) }
             let results = await client.sendMessages(outgoing, to: queue, deadlineUptimeSeconds: deadlineUptimeSeconds)
             return results.map { result in if case .failure(let error) = result { error } else { nil } }
@@ -51,7 +51,7 @@ struct SQSRetryQueue: RetryQueue {
     func receive(
         maximumCount: Int, waitSeconds: Int, hiddenSeconds: Int
     ) async throws(QueueFailure) -> [QueuedMessage] {
-        let received = try await inSQS("sqs:ReceiveMessage") { queue throws(AWSError) in
+        let received = try await inSQS { queue throws(AWSError) in
             try await client.receiveMessages(
                 from: queue, maximum: maximumCount, waitSeconds: waitSeconds,
                 visibilityTimeoutSeconds: Self.hidden(hiddenSeconds), deadlineUptimeSeconds: deadlineUptimeSeconds)
@@ -75,7 +75,7 @@ struct SQSRetryQueue: RetryQueue {
     }
 
     func delete(_ messages: [QueuedMessage]) async -> [Int: QueueFailure] {
-        await each(messages, "sqs:DeleteMessage") { queue in
+        await each(messages) { queue in
             await client.deleteMessages(
                 messages.map(\.receipt), from: queue, deadlineUptimeSeconds: deadlineUptimeSeconds)
         }
@@ -83,7 +83,7 @@ struct SQSRetryQueue: RetryQueue {
 
     func hide(_ messages: [QueuedMessage], forSeconds seconds: Int) async -> [Int: QueueFailure] {
         let changes = messages.map { SQSVisibilityChange($0.receipt, timeoutSeconds: Self.hidden(seconds)) }
-        return await each(messages, "sqs:ChangeMessageVisibility") { queue in
+        return await each(messages) { queue in
             await client.changeVisibilities(changes, on: queue, deadlineUptimeSeconds: deadlineUptimeSeconds)
         }
     }
@@ -113,26 +113,26 @@ struct SQSRetryQueue: RetryQueue {
     }
 
     private func inSQS<Value>(
-        _ permission: String, _ operation: (SQSQueue) async throws(AWSError) -> Value
+        _ operation: (SQSQueue) async throws(AWSError) -> Value
     ) async throws(QueueFailure) -> Value {
         let queue = try await locator.queue(deadlineUptimeSeconds: deadlineUptimeSeconds)
         do throws(AWSError) {
             return try await operation(queue)
         } catch {
-            throw QueueFailure(error, permission: permission)
+            throw QueueFailure(error)
         }
     }
 
     /// Runs what fails message by message; without messages nothing is asked.
     private func each<Message>(
-        _ messages: [Message], _ permission: String, _ operation: (SQSQueue) async -> [AWSError?]
+        _ messages: [Message], _ operation: (SQSQueue) async -> [AWSError?]
     ) async -> [Int: QueueFailure] {
         guard !messages.isEmpty else { return [:] }
         do throws(QueueFailure) {
             let queue = try await locator.queue(deadlineUptimeSeconds: deadlineUptimeSeconds)
             var failures: [Int: QueueFailure] = [:]
             for (index, error) in await operation(queue).enumerated() {
-                failures[index] = error.map { QueueFailure($0, permission: permission) }
+                failures[index] = error.map { QueueFailure($0) }
             }
             return failures
         } catch {
@@ -169,7 +169,7 @@ final class RetryQueueLocator: Sendable {
         }
         switch answer {
         case .done(.success(let queue)): return queue
-        case .done(.failure(let error)): throw QueueFailure(error, permission: "sqs:GetQueueUrl")
+        case .done(.failure(let error)): throw QueueFailure(error)
         case .cancelled: throw QueueFailure(.cancelled, "GetQueueUrl \(reference.name): cancelled")
         case .late: throw QueueFailure(.cancelled, "GetQueueUrl \(reference.name): the deadline has passed")
         }
@@ -183,8 +183,7 @@ extension SQSQueue {
 
 extension QueueFailure {
     /// What an AWS error means to the transfer rules.
-    /// - Parameter permission: what the operation needs.
-    init(_ error: AWSError, permission: String) {
+    init(_ error: AWSError) {
         let reason: Reason
         switch error.kind {
         case .notFound: reason = .notFound
@@ -196,7 +195,6 @@ extension QueueFailure {
         case .conflict, .throttled, .unavailable, .clockSkew, .corrupted, .malformedAnswer, .network:
             reason = .unavailable
         }
-        let hint = error.kind == .denied ? "; needed is \(permission) on the queue" : ""
-        self.init(reason, error.description + hint)
+        self.init(reason, error.explained)
     }
 }

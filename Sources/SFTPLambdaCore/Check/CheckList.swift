@@ -1,3 +1,4 @@
+import AWS
 import Transfers
 
 /// Tries one thing after the other and notes what came of it.
@@ -35,7 +36,7 @@ struct CheckList {
                     advice: "", cause: nil))
             return value
         } catch {
-            note(wording, seen: "\(error)", milliseconds: (clock.uptimeSeconds - began) * 1000)
+            note(wording, failed: error, milliseconds: (clock.uptimeSeconds - began) * 1000)
             return nil
         }
     }
@@ -56,6 +57,18 @@ struct CheckList {
                 name: wording.name, outcome: wording.isNeeded ? .fails : .differs, milliseconds: milliseconds,
                 detail: seen, meaning: wording.meaning, advice: wording.advice,
                 cause: wording.isNeeded ? wording.cause : nil))
+    }
+
+    /// Notes what does not work, with what the failure says of it.
+    mutating func note(_ wording: Wording, failed error: any Error, milliseconds: Double?) {
+        guard let told = error as? any RemediedError else {
+            return note(wording, seen: "\(error)", milliseconds: milliseconds)
+        }
+        var wording = wording
+        // What is tried has a key of its own: which keys have to be allowed, the step knows.
+        let isDenial = (error as? AWSError).flatMap(AWSProblem.init) == .accessDenied
+        if !told.remedy.isEmpty, !isDenial { wording.advice = told.remedy }
+        note(wording, seen: told.finding, milliseconds: milliseconds)
     }
 
     /// Notes what was not tried.

@@ -45,8 +45,17 @@ package struct CheckStep: Sendable, Hashable {
 
 /// What the partner's server is, and what was agreed with it.
 package struct ServerFacts: Sendable, Hashable {
-    /// The name of the step in which the host key is compared.
-    package static let hostKeyStep = "host key"
+    /// What came of comparing the host key with SFTP_HOST_KEY.
+    package enum HostKeyVerdict: String, Sendable, Hashable {
+        /// It is one of those that are expected.
+        case expected
+        /// It is none of those that are expected.
+        case refused
+        /// None is expected: SFTP_HOST_KEY is not set.
+        case unchecked
+        /// It did not come to that.
+        case unknown
+    }
 
     /// The address that answered.
     package let address: String
@@ -56,6 +65,8 @@ package struct ServerFacts: Sendable, Hashable {
     package let hostKey: String
     /// The key's fingerprint.
     package let hostKeyFingerprint: String
+    /// What came of comparing it.
+    package let hostKeyVerdict: HostKeyVerdict
     /// The algorithms that were agreed on, by what they are for.
     package let algorithms: [String: String]
     /// The methods of logging in that it offers.
@@ -103,6 +114,7 @@ extension ServerFacts: JSONWritable {
             $0.member("extensions", extensions)
             $0.member("hostKey", hostKey)
             $0.member("hostKeyFingerprint", hostKeyFingerprint)
+            $0.member("hostKeyVerdict", hostKeyVerdict.rawValue)
             $0.member("maximumOpenHandles", maximumOpenHandles)
             $0.member("method", method)
             $0.member("methods", methods)

@@ -68,7 +68,7 @@ struct DirectoryCheck {
             meaning: isPull ? "nothing can be pulled" : "where files go cannot be seen",
             advice: "check \(setting) (now \(directory)), and the account's rights there", isNeeded: isPull)
         return await list.attempt(wording) {
-            let handle = try await client.opendir(path(directory))
+            let handle = try await opened(client)
             let entries: [SFTPName]?
             do {
                 entries = try await client.readdir(handle)
@@ -80,6 +80,24 @@ struct DirectoryCheck {
             let count = (entries ?? []).count { ![Array(".".utf8), Array("..".utf8)].contains($0.filename) }
             return (true, "\(Self.counted(count)) in the first answer")
         } ?? false
+    }
+
+    /// - Throws: for SFTP_SOURCE_DIR what a run would say of it.
+    private func opened(_ client: SFTPClient) async throws -> SFTPHandle {
+        do throws(SFTPError) {
+            return try await client.opendir(path(directory))
+        } catch {
+            guard isPull,
+                let diagnosis = await SourceDirectoryDiagnosis(
+                    RemoteFailure(error), at: directory, on: SFTPRemoteFiles(client: client))
+            else { throw error }
+            throw Diagnosed(finding: diagnosis.finding, remedy: diagnosis.remedy)
+        }
+    }
+
+    private struct Diagnosed: RemediedError {
+        let finding: String
+        let remedy: String
     }
 
     private func makes(

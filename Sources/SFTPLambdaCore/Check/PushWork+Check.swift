@@ -6,9 +6,12 @@ extension PushWork {
     /// - Parameter objects: are looked at too.
     package func checkPush(_ run: FunctionRun, objects: [ObjectAddress] = []) async throws -> CheckReport {
         try await checkFlow(.push, run) { aws, list in
-            list.skip(
-                "mark what was sent",
-                because: "only a push does that; it needs s3:GetObject and s3:PutObject on the objects")
+            if objects.isEmpty {
+                list.skip(
+                    "look at an object, and mark it",
+                    because: "none is named, as by push --check s3://BUCKET/KEY; a push needs s3:GetObject and "
+                        + "s3:PutObject on arn:aws:s3:::BUCKET/* of every bucket that it is asked to push from")
+            }
             for object in objects { await aws.checkSource(object, &list) }
             if let queue = settings.retryQueue {
                 await aws.checkQueueAddress(queue, &list)

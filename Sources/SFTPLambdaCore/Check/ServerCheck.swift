@@ -27,11 +27,11 @@ struct ServerCheck {
         let isHostKeySet =
             (try? await connector.expectsHostKey(deadlineUptimeSeconds: run.window.deadlineUptimeSeconds)) ?? false
         noteSteps(of: observation, result, isHostKeySet, &list)
+        var facts = facts(observation.info, verdict(result, observation.info, isHostKeySet))
         guard case .success(let client) = result else {
             list.skip(work.title, because: "there is no connection")
-            return facts(observation.info)
+            return facts
         }
-        var facts = facts(observation.info)
         await work.run(client, &list)
         facts?.extensions = (client.server?.extensions.keys.map(\.rawValue) ?? []).sorted()
         let handles = client.knownLimits.openHandles
@@ -40,8 +40,15 @@ struct ServerCheck {
         return facts
     }
 
+    private func verdict(
+        _ result: Result<SFTPClient, any Error>, _ info: SSHSessionInfo, _ isHostKeySet: Bool
+    ) -> ServerFacts.HostKeyVerdict {
+        if case .failure(let error as SFTPError) = result, error.reason == .hostKeyMismatch { return .refused }
+        return info.hostKey.isEmpty ? .unknown : isHostKeySet ? .expected : .unchecked
+    }
+
     /// What the server has shown; nil when it was not reached.
-    private func facts(_ info: SSHSessionInfo) -> ServerFacts? {
+    private func facts(_ info: SSHSessionInfo, _ verdict: ServerFacts.HostKeyVerdict) -> ServerFacts? {
         guard !info.address.isEmpty else { return nil }
         let algorithms = [
             "keyExchange": info.keyExchange, "hostKey": info.hostKeyAlgorithm, "cipherToServer": info.cipherToServer,
@@ -50,7 +57,8 @@ struct ServerCheck {
         ].filter { !$0.value.isEmpty }
         return ServerFacts(
             address: info.address, software: info.serverIdentification, hostKey: info.hostKey,
-            hostKeyFingerprint: info.hostKeyFingerprint, algorithms: algorithms, methods: info.offeredAuthentication,
+            hostKeyFingerprint: info.hostKeyFingerprint, hostKeyVerdict: verdict, algorithms: algorithms,
+            methods: info.offeredAuthentication,
             method: info.authentication)
     }
 
@@ -71,9 +79,7 @@ struct ServerCheck {
                 CheckList.Wording(
                     name: failed.map(Self.name) ?? "log-in data", meaning: "nothing can be transferred",
                     advice: (error as? SFTPError).map { Self.advice($0) } ?? "",
-                    cause: failure?.cause ?? .settings),
-                seen: (error as? SFTPError)?.message ?? failure?.errorMessage ?? "\(error)",
-                milliseconds: last.map { $0.seconds * 1000 })
+                    cause: failure?.cause ?? .settings), failed: error, milliseconds: last.map { $0.seconds * 1000 })
         } else {
             noteWorking(steps, info, isHostKeySet, &list)
         }
@@ -113,30 +119,14 @@ struct ServerCheck {
         case .resolve: "look up the name"
         case .connect: "connect"
         case .handshake: "agree on algorithms"
-        case .hostKey: ServerFacts.hostKeyStep
+        case .hostKey: "host key"
         case .authentication: "log in"
         case .sftpStart, .operation: "start SFTP"
         }
     }
 
+    /// For a failure that does not say itself what to do.
     private static func advice(_ error: SFTPError) -> String {
-        if error.reason == .invalidConfiguration { return "correct the setting that is named here" }
-        return switch error.step {
-        case .resolve: "check SFTP_HOST; in a VPC, that its DNS resolves names of the internet"
-        case .connect:
-            "check SFTP_HOST and SFTP_PORT, that the partner admits your address, and in a VPC the security group, the "
-                + "route and the NAT gateway"
-        case .handshake:
-            error.reason == .connectionLost
-                ? "try again: the server, or something in front of it, takes no connection of yours now"
-                : "see SFTP_LEGACY_ALGORITHMS if the server is an old one"
-        case .hostKey:
-            "ask the partner, by another way than this connection, whether the key was changed: only then set the one that "
-                + "is shown now"
-        case .authentication:
-            "check SFTP_USER and the password, or give the partner the public half of the key: ssh-keygen -y -f KEY shows "
-                + "it"
-        case .sftpStart, .operation: "ask the partner to allow SFTP for this account"
-        }
+        error.isTransient ? "try again; if it stays, ask the partner with the words of this message" : ""
     }
 }

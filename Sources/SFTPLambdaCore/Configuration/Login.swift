@@ -14,6 +14,17 @@ public struct Login: Sendable, Hashable {
     public var hostKey: String?
     /// What the server is reached through; nil: nothing.
     public var proxy: ProxyServer?
+
+    /// The names of what a secret says of this login: what the plain variables do not say, or say otherwise.
+    func partsOfSecret(besides plain: PartialLogin) -> [String] {
+        var names: [String] = []
+        if user != plain.user { names.append("Username") }
+        if let privateKey, privateKey != plain.privateKey { names.append("PrivateKey") }
+        if let passphrase, passphrase != plain.passphrase { names.append("Passphrase") }
+        if let password, password != plain.password { names.append("Password") }
+        if let hostKey, hostKey != plain.hostKey { names.append("HostKey") }
+        return names
+    }
 }
 
 /// What one source says of a login. Any part may be missing.

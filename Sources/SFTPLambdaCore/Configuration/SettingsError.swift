@@ -44,7 +44,7 @@ public struct SettingsError: LambdaReportableError, Sendable, Hashable, CustomSt
     }
 
     /// The stable word under which Lambda reports it.
-    public var errorType: String { "InvalidSettings" }
+    public var errorType: String { FailureType.invalidSettings.rawValue }
 
     /// Every fault on a line of its own. Holds no secret.
     public var errorMessage: String {

@@ -21,7 +21,7 @@ package struct FunctionServices: Sendable {
                 ? "AWS_REGION, which Lambda sets"
                 : "AWS_REGION, or a region in the profile of the AWS tools (AWS_PROFILE, else default)"
             throw FunctionFailure(
-                type: "InvalidSettings", cause: .settings,
+                type: .invalidSettings, cause: .settings,
                 message: "no AWS region is known. Expected: \(expected). Example: AWS_REGION=eu-central-1")
         }
         aws = AWSConfiguration(

@@ -28,7 +28,7 @@ struct PullFunction: LambdaHandler {
             _ = try JSONValue(parsing: event)
         } catch {
             throw FunctionFailure(
-                type: "MalformedEvent", cause: .settings,
+                type: .malformedEvent, cause: .settings,
                 message: "the event is not JSON: \(error.reason), at byte \(error.offsetBytes) of \(event.count);"
                     + " expected the event of a schedule, or {} from a person")
         }
@@ -40,7 +40,7 @@ extension FunctionFailure {
     init(_ summary: PullSummary) {
         let failures = summary.failures.map { "\($0.path): \($0.reason)" }
         self.init(
-            type: "TransfersFailed", cause: .work,
+            type: .transfersFailed, cause: .work,
             message: "\(summary.failed) failed, \(summary.transferred) transferred, \(summary.remaining) remaining. "
                 + Self.listed(failures, of: summary.failed))
     }

@@ -9,7 +9,7 @@ extension PullWork {
         _ run: FunctionRun, observer: any TransferObserver, planned: @escaping @Sendable (PlannedTransfer) -> Void
     ) async throws -> PullSummary {
         try await run.window.run {
-            try await connected(run) { client, origin in
+            try await connector.connected(run) { client, origin in
                 await PullPreview(
                     plan: plan(origin, run), files: SFTPRemoteFiles(client: client), store: objectStore(run),
                     clock: clock, observer: observer, planned: planned

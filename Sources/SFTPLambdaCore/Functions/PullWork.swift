@@ -20,7 +20,8 @@ package struct PullWork: Sendable {
         for warning in settings.warnings { logger.warning("\(warning)") }
         self.services = services
         connector = ServerConnector(
-            settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))
+            settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)),
+            network: LambdaNetwork(environment: services.environment))
         store = S3Client(services.aws)
     }
 
@@ -31,7 +32,7 @@ package struct PullWork: Sendable {
         let began = clock.uptimeSeconds
         do {
             let summary = try await run.window.run {
-                try await connected(run) { client, origin in
+                try await connector.connected(run) { client, origin in
                     await PullFlow(
                         plan: plan(origin, run), files: SFTPRemoteFiles(client: client, watch: run.watch),
                         store: objectStore(run), clock: clock, observer: observer
@@ -53,23 +54,6 @@ package struct PullWork: Sendable {
 
     /// The name of the directories that what was taken moves to.
     package var doneDirectory: RemoteName { settings.doneDirectory }
-
-    /// Connects, works, and closes the connection; at the end of the time already if the work still runs.
-    func connected<Value: Sendable>(
-        _ run: FunctionRun, _ work: (SFTPClient, _ origin: String) async -> Value
-    ) async throws -> Value {
-        let (client, origin): (SFTPClient, String)
-        do {
-            (client, origin) = try await connector.connect(
-                deadlineUptimeSeconds: run.window.deadlineUptimeSeconds, logger: run.logger)
-        } catch let error as SFTPError {
-            throw FunctionFailure(error)
-        }
-        let opened = OpenedClients()
-        _ = opened.add(client)
-        // Moves under way are not cut off at the deadline: they have until then.
-        return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await work(client, origin) }
-    }
 
     func plan(_ origin: String, _ run: FunctionRun) -> PullPlan {
         var plan = PullPlan(

@@ -62,7 +62,7 @@ extension FunctionFailure {
     init(unqueued summary: PushSummary) {
         let messages = "\(summary.unqueued) of \(summary.queued + summary.unqueued) messages"
         self.init(
-            type: "RetryQueueUnavailable", cause: .aws,
+            type: .retryQueueUnavailable, cause: .aws,
             message: "\(messages) could not be put on the retry queue, so Lambda keeps the event. "
                 + summary.listedFailures)
     }

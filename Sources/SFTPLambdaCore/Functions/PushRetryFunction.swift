@@ -24,7 +24,7 @@ struct PushRetryFunction: LambdaHandler {
         services.report(summary, .pushRetry, run)
         guard summary.failed == 0 else {
             throw FunctionFailure(
-                type: "RetriesFailed", cause: .work,
+                type: .retriesFailed, cause: .work,
                 message: "\(summary.failed) failed, \(summary.delivered) delivered, \(summary.handedBack) handed back. "
                     + summary.listedFailures)
         }

@@ -11,7 +11,7 @@ extension PushWork {
     ) async throws -> PushSummary {
         try await run.window.run {
             let plan = try await plan(run)
-            return try await looking(run) { client in
+            return try await connector.connected(run) { client, _ in
                 await PushPreview(
                     plan: plan, objects: objects(run), files: SFTPRemoteFiles(client: client), clock: clock,
                     observer: observer, planned: planned
@@ -29,26 +29,9 @@ extension PushWork {
             do throws(QueueFailure) {
                 count = try await retryQueue(run).waitingCount()
             } catch {
-                throw FunctionFailure(type: "RetryQueueUnavailable", cause: .aws, message: "retry queue: \(error)")
+                throw FunctionFailure(type: .retryQueueUnavailable, cause: .aws, message: "retry queue: \(error)")
             }
-            return try await looking(run) { _ in count }
+            return try await connector.connected(run) { _, _ in count }
         }
-    }
-
-    /// Connects, looks, and closes the connection.
-    private func looking<Value: Sendable>(
-        _ run: FunctionRun, _ work: (SFTPClient) async -> Value
-    ) async throws -> Value {
-        let client: SFTPClient
-        do {
-            client = try await connector.connect(
-                deadlineUptimeSeconds: run.window.deadlineUptimeSeconds, logger: run.logger
-            ).client
-        } catch let error as SFTPError {
-            throw FunctionFailure(error)
-        }
-        let value = await work(client)
-        await client.close()
-        return value
     }
 }

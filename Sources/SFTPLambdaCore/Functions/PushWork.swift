@@ -23,7 +23,8 @@ package struct PushWork: Sendable {
         for warning in settings.warnings { logger.warning("\(warning)") }
         self.services = services
         connector = ServerConnector(
-            settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)))
+            settings.connection, secrets: SecretsManagerSource(client: SecretsManagerClient(services.aws)),
+            network: LambdaNetwork(environment: services.environment))
         s3 = S3Client(services.aws)
         locator = settings.retryQueue.map { RetryQueueLocator(client: SQSClient(services.aws), reference: $0) }
     }

@@ -5,11 +5,32 @@ import SFTP
 struct ServerConnector: Sendable {
     private let settings: ConnectionSettings
     private let logins: LoginSource
+    private let network: LambdaNetwork?
     private let clock = SystemClock()
 
-    init(_ settings: ConnectionSettings, secrets: any SecretSource) {
+    /// - Parameter network: what to say of the way to the server; nil where this does not run in Lambda.
+    init(_ settings: ConnectionSettings, secrets: any SecretSource, network: LambdaNetwork? = nil) {
         self.settings = settings
         logins = LoginSource(settings, secrets: secrets)
+        self.network = network
+    }
+
+    /// Connects, works, and closes the connection; at the end of the run's time already if the work still runs. What
+    /// is under way then, such as moves, is not cut off at the deadline itself (`WorkWindow`).
+    /// - Throws: `FunctionFailure` without a connection, or what `LoginSource.login` throws.
+    func connected<Value: Sendable>(
+        _ run: FunctionRun, _ work: (SFTPClient, _ origin: String) async -> Value
+    ) async throws -> Value {
+        let (client, origin): (SFTPClient, String)
+        do {
+            (client, origin) = try await connect(
+                deadlineUptimeSeconds: run.window.deadlineUptimeSeconds, logger: run.logger)
+        } catch let error as SFTPError {
+            throw FunctionFailure(error)
+        }
+        let opened = OpenedClients()
+        _ = opened.add(client)
+        return await opened.closing(atUptimeSeconds: run.window.closingUptimeSeconds) { await work(client, origin) }
     }
 
     /// Connects and logs in. When the server refuses the login or shows another host key, and the login comes from a
@@ -18,7 +39,8 @@ struct ServerConnector: Sendable {
     ///   shortly before it, or within SFTP_SSH_READY_TIMEOUT_SECONDS each for the secret and the connection, ends with
     ///   an error that says why.
     /// - Parameter awaitsVersion: see `SFTPClientOptions.awaitsVersion`.
-    /// - Parameter observation: sees how the connection is made; then the server is also asked for its methods.
+    /// - Parameter observation: sees how the connection is made; then the server is also asked for its methods, and no
+    ///   password is sent where no host key is expected.
     /// - Returns: the client, and who this is at the server, as `synced-from` has it: host:port:user (rule P8).
     /// - Throws: `SFTPError`, or what `LoginSource.login` throws.
     func connect(
@@ -27,9 +49,10 @@ struct ServerConnector: Sendable {
         let options = SFTPClientOptions(awaitsVersion: awaitsVersion)
         let deadline = deadlineUptimeSeconds - Self.marginSeconds
         let login = try await login(deadline)
-        do {
+        do throws(SFTPError) {
             return (try await connect(login, options, deadline, logger, observation), origin(login))
-        } catch let error as SFTPError where Self.mayBeRotated(error) && settings.secretID != nil {
+        } catch {
+            guard Self.mayBeRotated(error), settings.secretID != nil else { throw error }
             await logins.invalidate()
             let fresh = try await self.login(deadline)
             guard fresh != login else { throw error }
@@ -70,7 +93,18 @@ struct ServerConnector: Sendable {
     private func connect(
         _ login: Login, _ options: SFTPClientOptions, _ deadline: Double, _ logger: Logger,
         _ observation: SSHObservation?
-    ) async throws -> SFTPClient {
+    ) async throws(SFTPError) -> SFTPClient {
+        do throws(SFTPError) {
+            return try await open(login, options, deadline, logger, observation)
+        } catch {
+            throw explained(error, login)
+        }
+    }
+
+    private func open(
+        _ login: Login, _ options: SFTPClientOptions, _ deadline: Double, _ logger: Logger,
+        _ observation: SSHObservation?
+    ) async throws(SFTPError) -> SFTPClient {
         let timeoutSeconds = timeoutSeconds(deadline)
         var configuration = SSHConfiguration(
             host: settings.host.text, port: UInt16(settings.port), user: login.user,
@@ -85,7 +119,29 @@ struct ServerConnector: Sendable {
         configuration.maximumBytesPerSecond = settings.maximumBytesPerSecond
         configuration.observation = observation
         configuration.asksForMethods = observation != nil
+        configuration.withholdsPassword = observation != nil
         return try await SFTPClient.connect(configuration, options: options, logger: logger)
+    }
+
+    // MARK: What only this knows of a failure
+
+    private func explained(_ error: SFTPError, _ login: Login) -> SFTPError {
+        var explained = error
+        if error.step == .connect, error.reason == .timeout, let network {
+            explained.advise(network.advice(port: "\(settings.port)"))
+        }
+        let concernsLogin =
+            [.authentication, .hostKey].contains(error.step)
+            && [.invalidConfiguration, .authenticationRejected, .hostKeyMismatch].contains(error.reason)
+        if concernsLogin, let secretID = settings.secretID {
+            let names = login.partsOfSecret(besides: settings.login)
+            if !names.isEmpty {
+                explained.advise(
+                    "the secret \(secretID) holds \(names.joined(separator: ", ")): what it holds goes before the variables"
+                )
+            }
+        }
+        return explained
     }
 
     /// A server that can be reached answers within this; SFTP_SSH_READY_TIMEOUT_SECONDS may be shorter.

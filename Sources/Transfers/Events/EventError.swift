@@ -17,6 +17,20 @@ public struct EventError: Error, Hashable, Sendable, CustomStringConvertible {
         case invalidField
         /// The object's key cannot be one.
         case invalidKey
+
+        /// What it means and what to do: for the page, in plain Markdown on one line.
+        public var meaning: String {
+            switch self {
+            case .notJSON: "The event is no JSON, or too large or too deep to be read. Correct who sends it."
+            case .unknownShape:
+                "The event is JSON of no shape that is known. The message lists its fields; [command-line.md](command-line.md) "
+                    + "and `examples/` have those that are."
+            case .wrappedTooDeep: "The event is wrapped in more envelopes (SNS, SQS, EventBridge) than are opened."
+            case .unsupportedVersion: "The event is of another major version of S3's notifications than 2."
+            case .invalidField: "A field of the event is missing, or not of its type. The message names it."
+            case .invalidKey: "The key in the event cannot be one: it is empty, too long, or wrongly encoded."
+            }
+        }
     }
 
     /// What is wrong.

@@ -63,7 +63,7 @@ struct TreeWalk: Sendable {
         let listing: any RemoteListing
         switch opened {
         case .opened(let directory): listing = directory
-        case .failed(let failure): return note(failure, in: place.directory)
+        case .failed(let failure): return await note(failure, in: place.directory)
         case .stopped: return ledger.listingCutShort()
         case .noTurn: return ledger.leftUnlisted(place.directory.path)
         }
@@ -81,7 +81,7 @@ struct TreeWalk: Sendable {
                 ledger.listingCutShort()
                 ledger.listingCutOff(place.directory.path, askedUptimeSeconds: askedUptimeSeconds)
             } else {
-                note(error, in: place.directory)
+                await note(error, in: place.directory)
             }
         }
         await listing.close()
@@ -104,8 +104,14 @@ struct TreeWalk: Sendable {
     }
 
     /// A directory that vanished while the tree was listed is none of our failures; the source directory itself is.
-    private func note(_ failure: RemoteFailure, in directory: SourceDirectory) {
+    private func note(_ failure: RemoteFailure, in directory: SourceDirectory) async {
         ledger.listingCutShort()
+        var failure = failure
+        if directory.depth == 0,
+            let diagnosis = await SourceDirectoryDiagnosis(failure, at: directory.path, on: files)
+        {
+            failure.message = diagnosis.description
+        }
         if failure.reason == .notFound && directory.depth > 0 {
             ledger.left(directory.path, because: .gone)
         } else {

@@ -111,6 +111,29 @@ public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case deadline
         /// A setting or the login cannot be used; nothing was tried.
         case settings
+
+        /// What it means and what to do: for the page, in plain Markdown on one line.
+        public var meaning: String {
+            switch self {
+            case .connection:
+                "There was no connection to the partner's server, or it was lost. pushRetry tries again; the message says "
+                    + "why, as below."
+            case .server:
+                "The partner's server refused something, such as a directory or a file. The message has its answer: ask the "
+                    + "partner, or correct SFTP_TARGET_DIR."
+            case .store: "S3 refused something. The message has its answer, and what to allow or to correct, as below."
+            case .refused:
+                "It can never work as it is. Change what the message names: the object, its key, a setting, or a right at the "
+                    + "server. The message of the queue ends in the dead-letter queue."
+            case .unmarked:
+                "The file is at the partner, and its object could not be marked. pushRetry marks it; if that stays, see "
+                    + "what the message says of permissions."
+            case .deadline:
+                "The time of the invocation was up. The next one goes on. If it stays, give more time or memory."
+            case .settings:
+                "A setting or the login cannot be used; nothing was tried. Correct it: what was queued is then sent."
+            }
+        }
     }
 
     /// What a rule can act on.

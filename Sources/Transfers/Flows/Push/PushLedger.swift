@@ -161,6 +161,6 @@ extension EventError: ClassifiedFailure {
 }
 
 extension QueueFailure: ClassifiedFailure {
-    var errorClass: String { failureClass.rawValue }
+    var errorClass: String { Self.className }
     var failureClass: FailureClass { .queue }
 }
