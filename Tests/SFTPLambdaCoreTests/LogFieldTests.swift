@@ -58,8 +58,8 @@ struct LogFieldTests {
     }
 
     @Test func runThatCouldNotBeginFailsByAClass() {
-        let server = FunctionFailure(type: "ServerUnreachable", cause: .server, message: "")
-        let secret = FunctionFailure(type: "SecretUnavailable", cause: .aws, message: "")
+        let server = FunctionFailure(type: .serverUnreachable, cause: .server, message: "")
+        let secret = FunctionFailure(type: .secretUnavailable, cause: .aws, message: "")
         #expect(FailureClass(ofRun: server) == .connection)
         #expect(FailureClass(ofRun: secret) == .settings)
         #expect(FailureClass(ofRun: CancellationError()) == nil)

@@ -86,7 +86,7 @@ import Testing
         for (path, parent) in [
             ("a", "."), ("a/b", "a"), ("/a/b", "/a"), ("/a", "/"), ("/", nil), ("", nil), (".", nil), ("a/..", nil),
         ] as [(RemotePath, String?)] {
-            #expect(path.parent?.description == parent, "\(path)")
+            #expect(path.directoryAbove?.description == parent, "\(path)")
         }
     }
 }

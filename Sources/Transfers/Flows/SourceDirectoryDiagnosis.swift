@@ -95,7 +95,7 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
     private static func surroundings(of path: RemotePath, on files: any RemoteFiles) async -> String {
         var place = path
         for _ in 0..<maximumLevels {
-            guard let above = place.parent else { return "" }
+            guard let above = place.directoryAbove else { return "" }
             place = above
             do {
                 return "; \(place.bytes.isEmpty ? "the login directory" : "\(place)") holds "
@@ -140,7 +140,7 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
 
 extension RemotePath {
     /// The directory that holds it; nil for the login directory, the root, and a path that ends in `.` or `..`.
-    var parent: RemotePath? {
+    var directoryAbove: RemotePath? {
         let slash = UInt8(ascii: "/")
         guard let end = bytes.lastIndex(of: slash) else {
             return RemoteName(bytes: bytes) == nil ? nil : RemotePath("")

@@ -170,7 +170,8 @@ struct TreeWalk: Sendable {
             ledger.left(path, because: .skipped(exception), modified: version.modified)
         } else if path.bytes.count > PullPlan.maximumPathBytes {
             ledger.failed(
-                path, .refused, "its path is longer than \(PullPlan.maximumPathBytes) bytes", modified: version.modified)
+                path, .refused, "its path is longer than \(PullPlan.maximumPathBytes) bytes", modified: version.modified
+            )
         } else {
             ledger.found(path, sizeBytes: version.sizeBytes)
             if await !queue.send(candidate) { ledger.leftUnheld(path, modified: version.modified) }
