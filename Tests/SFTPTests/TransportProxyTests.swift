@@ -120,7 +120,7 @@ import Testing
         listener.stop()
         let refused = try #require(await TransportFixture.failure(of: configuration))
         #expect(refused.step == .connect && refused.reason == .unreachable)
-        #expect(refused.message.contains("the http proxy 127.0.0.1 port \(listener.port)"))
+        #expect(refused.message.contains("the proxy 127.0.0.1 port \(listener.port)"))
         #expect(refused.message.contains("check SFTP_PROXY") && !refused.message.contains("SFTP_HOST"))
         configuration.proxy?.host = "no-such-proxy.invalid"
         let unknown = try #require(await TransportFixture.failure(of: configuration))

@@ -13,7 +13,7 @@ import Testing
         static let short = Form(sizeMiB: 76, mebibytesPerSecond: 12, timeoutSeconds: 3)
         static let long = Form(sizeMiB: 2048, mebibytesPerSecond: 60, timeoutSeconds: 5)
         /// The short form four times slower, as what the sanitizers make of programs.
-        static let slow = Form(sizeMiB: 52, mebibytesPerSecond: 3, timeoutSeconds: 12)
+        static let slow = Form(sizeMiB: 76, mebibytesPerSecond: 3, timeoutSeconds: 12)
         static var small: Form { Sanitizer.isOn ? slow : short }
         static var current: Form { TestLength.isLong ? long : small }
         static let maximumRuns = 60
