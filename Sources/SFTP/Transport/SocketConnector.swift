@@ -80,7 +80,7 @@ struct SocketConnector {
             case .success(let addresses)?: return addresses
             case .failure(let error)?:
                 throw configuration.proxy == nil
-                    ? error : SFTPError(error.step, error.reason, "\(error.message) (SFTP_PROXY)")
+                    ? error : SFTPError(error.step, error.reason, "\(error.finding): \(Self.proxyRemedy)")
             case nil: break
             }
             try control.check(.resolve)
