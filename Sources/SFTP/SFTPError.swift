@@ -75,6 +75,13 @@ public struct SFTPError: Error, Sendable, Hashable, CustomStringConvertible {
         return String(finding.hasSuffix(": ") || finding.hasSuffix(". ") ? finding.dropLast(2) : finding)
     }
 
+    /// The same finding with this to do.
+    func remedied(by remedy: String) -> SFTPError {
+        var error = SFTPError(step, reason, "\(finding): \(remedy)")
+        error.remedy = remedy
+        return error
+    }
+
     /// Adds to what to do.
     public mutating func advise(_ more: String) {
         remedy += remedy.isEmpty ? more : ". \(more)"

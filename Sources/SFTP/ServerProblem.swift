@@ -23,18 +23,14 @@ struct ServerPlace: Sendable {
     var port: String
     var user: String
 
-    init(host: String, port: String, user: String) {
-        self.host = host
-        self.port = port
-        self.user = user
-    }
+    /// For what is wrong before there is any server.
+    static let none = ServerPlace(host: "", port: "", user: "")
+}
 
+extension ServerPlace {
     init(_ configuration: SSHConfiguration) {
         self.init(host: configuration.host, port: "\(configuration.port)", user: configuration.user)
     }
-
-    /// For what is wrong before there is any server.
-    static let none = ServerPlace(host: "", port: "", user: "")
 }
 
 extension ServerProblem {
@@ -285,9 +281,7 @@ extension SFTPError {
         _ problem: ServerProblem, _ place: ServerPlace = .none, step: Step? = nil, seen: String = "",
         remedy: String? = nil
     ) {
-        let remedy = remedy ?? problem.remedy
         let symptom = problem.symptom(place) + (seen.isEmpty ? "" : " (\(seen))")
-        self.init(step ?? problem.step, problem.reason, "\(symptom): \(remedy)")
-        self.remedy = remedy
+        self = SFTPError(step ?? problem.step, problem.reason, symptom).remedied(by: remedy ?? problem.remedy)
     }
 }

@@ -92,7 +92,7 @@ private enum TroubleshootingPage {
                     + "and in the message on the retry queue.")
             + ["", "| `errorClass` | what it says |", "|---|---|"]
             + PushFailure.Reason.allCases.map { "| `\($0.rawValue)` | \($0.meaning) |" }
-            + ["| `\(QueueFailure.className)` | \(QueueFailure.classMeaning) |"]
+            + ["| `\(FailureClass.queue.rawValue)` | \(QueueFailure.classMeaning) |"]
             + EventError.Reason.allCases.map { "| `\($0.rawValue)` | \($0.meaning) |" }
     }
 

@@ -127,51 +127,16 @@ private final class IdleRelay: Sendable {
     let port: UInt16
 
     init(to serverPort: UInt16, maximumSilenceSeconds: Int) throws {
-        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = Self.loopback(0)
-        var lengthBytes = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listening, $0, lengthBytes) == 0 && listen(listening, 1) == 0
-                    && getsockname(listening, $0, &lengthBytes) == 0
-            }
-        }
-        guard isBound else { throw POSIXError(.EADDRINUSE) }
-        port = UInt16(bigEndian: address.sin_port)
+        let (listening, port) = try Loopback.listen(backlog: 1)
+        self.port = port
         Thread.detachNewThread {
             let client = accept(listening, nil, nil)
             close(listening)
             guard client >= 0 else { return }
-            let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            var address = Self.loopback(serverPort)
-            withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    _ = connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            Self.pass(between: client, server, maximumSilenceMilliseconds: Int32(maximumSilenceSeconds) * 1_000)
+            let server = Loopback.connect(to: serverPort).descriptor
+            Loopback.pass(between: client, server, maximumSilenceMilliseconds: Int32(maximumSilenceSeconds) * 1_000)
             close(client)
             close(server)
-        }
-    }
-
-    private static func loopback(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        return address
-    }
-
-    private static func pass(between client: Int32, _ server: Int32, maximumSilenceMilliseconds: Int32) {
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            var polled = [client, server].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            guard poll(&polled, 2, maximumSilenceMilliseconds) > 0 else { return }
-            for (from, to) in [(0, 1), (1, 0)] where polled[from].revents != 0 {
-                let count = recv(polled[from].fd, &buffer, buffer.count, 0)
-                guard count > 0, send(polled[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count else { return }
-            }
         }
     }
 }

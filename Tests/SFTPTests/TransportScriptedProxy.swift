@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestKit
 import Testing
 
 /// A proxy on the loopback: speaks SOCKS5 or HTTP and passes bytes on to one server, whatever name it is asked for; or does
@@ -40,18 +41,9 @@ final class ScriptedProxy: Sendable {
     init(_ behaviour: Behaviour, to serverPort: UInt16) throws {
         self.behaviour = behaviour
         self.serverPort = serverPort
-        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let (listening, port) = try Loopback.listen(backlog: 8)
         self.listening = listening
-        var address = Self.loopback(0)
-        var lengthBytes = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listening, $0, lengthBytes) == 0 && listen(listening, 8) == 0
-                    && getsockname(listening, $0, &lengthBytes) == 0
-            }
-        }
-        guard isBound else { throw POSIXError(.EADDRINUSE) }
-        port = UInt16(bigEndian: address.sin_port)
+        self.port = port
         Thread.detachNewThread { [weak self] in
             while true {
                 let client = accept(listening, nil, nil)
@@ -156,14 +148,8 @@ final class ScriptedProxy: Sendable {
     /// Connects with the server, and passes everything on. The answer and the first words of the server go out in one
     /// piece: whoever reads too much of it has lost the server's.
     private func connect(_ client: Int32, saying answer: [UInt8], orRefusing refusal: [UInt8]) {
-        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let (server, isConnected) = Loopback.connect(to: serverPort)
         defer { close(server) }
-        var address = Self.loopback(serverPort)
-        let isConnected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Foundation.connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         let count = isConnected ? recv(server, &buffer, buffer.count, 0) : 0
         guard count > 0 else {
@@ -171,22 +157,7 @@ final class ScriptedProxy: Sendable {
             return
         }
         guard Self.write(client, answer + buffer[..<count]) else { return }
-        while true {
-            var polled = [client, server].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            guard poll(&polled, 2, -1) > 0 else { return }
-            for (from, to) in [(0, 1), (1, 0)] where polled[from].revents != 0 {
-                let count = recv(polled[from].fd, &buffer, buffer.count, 0)
-                guard count > 0, Self.write(polled[to].fd, Array(buffer[..<count])) else { return }
-            }
-        }
-    }
-
-    private static func loopback(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        return address
+        Loopback.pass(between: client, server)
     }
 
     private static func counted(_ descriptor: Int32) -> [UInt8] {

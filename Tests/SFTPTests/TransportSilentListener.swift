@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestKit
 
 /// A TCP port on the loopback that accepts, says a text and hangs up, or says nothing at all.
 final class SilentListener: Sendable {
@@ -20,20 +21,8 @@ final class SilentListener: Sendable {
 
     /// The same with bytes.
     init(_ answer: [UInt8]?, backlog: Int32 = 16) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var lengthBytes = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let (listening, descriptor) = (descriptor, descriptor)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listening, $0, lengthBytes) == 0 && listen(listening, backlog) == 0
-                    && getsockname(listening, $0, &lengthBytes) == 0
-            }
-        }
-        guard isBound else { throw POSIXError(.EADDRINUSE) }
-        port = UInt16(bigEndian: address.sin_port)
+        (descriptor, port) = try Loopback.listen(backlog: backlog)
+        let descriptor = descriptor
         hasThread = backlog > 0
         guard hasThread else { return }
         Thread.detachNewThread { [weak self] in
@@ -70,17 +59,7 @@ final class SilentListener: Sendable {
     /// Takes every place in the backlog, so that further connections hear nothing.
     func fillBacklog() throws {
         for _ in 0..<4 {
-            let connection = socket(
-                AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-            withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    _ = connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
+            let connection = Loopback.connect(to: port, isBlocking: false).descriptor
             opened.withLock { $0.append(connection) }
         }
     }

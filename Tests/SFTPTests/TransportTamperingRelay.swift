@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestKit
 
 /// A TCP port on the loopback that passes one connection on to a server, and changes what comes back.
 final class TamperingRelay: Sendable {
@@ -32,18 +33,9 @@ final class TamperingRelay: Sendable {
     }
 
     init(to serverPort: UInt16, changing change: @escaping Change = { $0 }) throws {
-        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let (listening, port) = try Loopback.listen(backlog: 1)
         listener = Mutex(listening)
-        var address = Self.loopback(0)
-        var lengthBytes = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listening, $0, lengthBytes) == 0 && listen(listening, 1) == 0
-                    && getsockname(listening, $0, &lengthBytes) == 0
-            }
-        }
-        guard isBound else { throw POSIXError(.EADDRINUSE) }
-        port = UInt16(bigEndian: address.sin_port)
+        self.port = port
         Thread.detachNewThread { [self] in
             let client = accept(listening, nil, nil)
             listener.withLock {
@@ -51,7 +43,7 @@ final class TamperingRelay: Sendable {
                 $0 = nil
             }
             guard client >= 0 else { return }
-            let server = Self.connection(to: serverPort)
+            let server = Loopback.connect(to: serverPort).descriptor
             let other = DispatchSemaphore(value: 0)
             Thread.detachNewThread {
                 Self.pass(from: client, to: server) { piece in
@@ -73,25 +65,6 @@ final class TamperingRelay: Sendable {
         listener.withLock { listener in
             if let listener { shutdown(listener, Int32(SHUT_RDWR)) }
         }
-    }
-
-    private static func loopback(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        return address
-    }
-
-    private static func connection(to port: UInt16) -> Int32 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = loopback(port)
-        withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        return descriptor
     }
 
     /// Passes bytes on until one side ends; then both hear of it.

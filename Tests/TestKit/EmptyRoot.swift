@@ -157,14 +157,7 @@ public final class RunningProgram: Sendable {
     /// Waits for its end.
     /// - Throws: `EmptyRootFailure` when it does not end in time; it is then killed.
     public func finish(withinSeconds limit: Double) async throws -> FinishedProgram {
-        let watchdog = Task {
-            try await Task.sleep(for: .seconds(limit))
-            stop()
-        }
-        for await _ in ended {}
-        process.waitUntilExit()
-        watchdog.cancel()
-        if case .success = await watchdog.result {
+        guard await endsByItself(process, ended, withinSeconds: limit, stop: { self.stop() }) else {
             throw EmptyRootFailure(
                 description: "the program did not end within \(limit) s. It wrote:\n\(outputSoFar)\n\(errorsSoFar)")
         }

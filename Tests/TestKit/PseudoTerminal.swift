@@ -109,14 +109,7 @@ public final class PseudoTerminal: Sendable {
     /// Waits for the program's end, and for all that it has written.
     /// - Returns: its exit status.
     public func finish(withinSeconds limit: Double) async throws -> Int32 {
-        let watchdog = Task {
-            try await Task.sleep(for: .seconds(limit))
-            stop()
-        }
-        for await _ in ended {}
-        process.waitUntilExit()
-        watchdog.cancel()
-        if case .success = await watchdog.result {
+        guard await endsByItself(process, ended, withinSeconds: limit, stop: { self.stop() }) else {
             throw PseudoTerminalFailure(description: "the program did not end within \(limit) s. It wrote:\n\(output)")
         }
         // What the program wrote last may still be in the terminal.

@@ -74,7 +74,8 @@ public final class ScriptedHTTPServer: @unchecked Sendable {
     /// - Throws: `POSIXError` when there is no socket.
     public init(_ handler: @escaping Handler) throws {
         self.handler = handler
-        (listener, port) = try Self.listen()
+        let (listener, port) = try Loopback.listen(backlog: 1_024)
+        (self.listener, self.port) = (listener, Int(port))
         state.threadCount = 1
         let server = self
         Thread.detachNewThread { server.acceptConnections() }
@@ -158,22 +159,6 @@ public final class ScriptedHTTPServer: @unchecked Sendable {
     deinit { close(listener) }
 
     // MARK: Its threads
-
-    private static func listen() throws -> (descriptor: Int32, port: Int) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let failed = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) != 0 || Glibc.listen(descriptor, 1_024) != 0
-                    || getsockname(descriptor, pointer, &length) != 0
-            }
-        }
-        guard descriptor >= 0, !failed else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
-    }
 
     private func acceptConnections() {
         while true {

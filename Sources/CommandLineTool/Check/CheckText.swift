@@ -25,7 +25,7 @@ enum CheckText {
         if !facts.extensions.isEmpty { rows.append(("extensions", facts.extensions.joined(separator: ", "))) }
         if let handles = facts.maximumOpenHandles { rows.append(("open files", "at most \(Printed.number(handles))")) }
         let width = rows.map(\.0.count).max() ?? 0
-        return rows.map { padded($0.0, width) + "  " + Printed.text($0.1) }
+        return rows.map { Printed.padded($0.0, width) + "  " + Printed.text($0.1) }
     }
 
     /// What algorithms are for, in the order of the lines.
@@ -42,7 +42,7 @@ enum CheckText {
         let width = names.map(\.count).max() ?? 0
         return zip(steps, names).flatMap { step, name in
             var lines = [
-                "\(padded(word(step.outcome), 7))  \(padded(name, width))  \(time(step.milliseconds))  "
+                "\(Printed.padded(word(step.outcome), 7))  \(Printed.padded(name, width))  \(time(step.milliseconds))  "
                     + Printed.text(step.detail)
             ]
             if !step.meaning.isEmpty { lines.append("         which means: " + Printed.text(step.meaning)) }
@@ -61,8 +61,8 @@ enum CheckText {
     }
 
     private static func time(_ milliseconds: Double?) -> String {
-        guard let milliseconds else { return padded("", timeWidth, onTheLeft: true) }
-        return padded("\(Printed.number(Int(milliseconds.rounded()))) ms", timeWidth, onTheLeft: true)
+        guard let milliseconds else { return Printed.padded("", timeWidth, onTheLeft: true) }
+        return Printed.padded("\(Printed.number(Int(milliseconds.rounded()))) ms", timeWidth, onTheLeft: true)
     }
 
     private static let timeWidth = 9
@@ -72,10 +72,5 @@ enum CheckText {
         guard let last = failed.last else { return ["\(report.function.rawValue) can work."] }
         let names = failed.count > 1 ? failed.dropLast().joined(separator: ", ") + " and \(last) fail" : "\(last) fails"
         return ["\(report.function.rawValue) cannot work: \(names)."]
-    }
-
-    private static func padded(_ text: String, _ width: Int, onTheLeft isOnTheLeft: Bool = false) -> String {
-        let blanks = String(repeating: " ", count: max(0, width - text.count))
-        return isOnTheLeft ? blanks + text : text + blanks
     }
 }

@@ -61,9 +61,8 @@ struct ProgressDisplay: Sendable {
         let start = ContinuousClock.now
         while !Task.isCancelled {
             let progress = board.progress
-            let passed = (ContinuousClock.now - start).components
             rate.add(
-                atSeconds: Double(passed.seconds) + Double(passed.attoseconds) / 1e18, bytes: progress.passedBytes,
+                atSeconds: (ContinuousClock.now - start) / .seconds(1), bytes: progress.passedBytes,
                 files: progress.doneFiles)
             if terminal.isInBackground {
                 writer.forgetFooter()

@@ -92,7 +92,7 @@ enum ProgressText {
         }
         let share = file.sizeBytes.map { percent(file.doneBytes, of: $0) } ?? ""
         let size = byteCount(Double(file.sizeBytes ?? file.doneBytes))
-        let numbers = "  \(padded(share, 5))  \(padded(size, 8))  "
+        let numbers = "  \(Printed.padded(share, 5, onTheLeft: true))  \(Printed.padded(size, 8, onTheLeft: true))  "
         let room = columns - DisplayWidth.columns(of: numbers)
         return numbers + DisplayWidth.cut(name, toColumns: room, keeping: .end(indent: 0))
     }
@@ -101,10 +101,6 @@ enum ProgressText {
     private static func percent(_ done: UInt64, of all: UInt64) -> String {
         guard all > 0, done < all else { return "100 %" }
         return "\(Int(Double(done) / Double(all) * 100)) %"
-    }
-
-    private static func padded(_ text: String, _ columns: Int) -> String {
-        String(repeating: " ", count: max(0, columns - text.count)) + text
     }
 
     // MARK: Numbers

@@ -32,6 +32,12 @@ enum Printed {
         return String(digits)
     }
 
+    /// Text with blanks up to a width, behind it or before it.
+    static func padded(_ text: String, _ width: Int, onTheLeft isOnTheLeft: Bool = false) -> String {
+        let blanks = String(repeating: " ", count: max(0, width - text.count))
+        return isOnTheLeft ? blanks + text : text + blanks
+    }
+
     /// A number of things: `1 file`, `8 files`.
     static func count(_ value: some BinaryInteger, _ thing: String) -> String {
         "\(number(value)) \(thing)\(value == 1 ? "" : "s")"

@@ -45,9 +45,7 @@ public final class SSHObservation: Sendable {
 
     private static func leave(_ state: inout State) {
         guard let (step, began) = state.current else { return }
-        let duration = began.duration(to: .now)
-        let seconds = Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
-        state.steps.append(TimedStep(step: step, seconds: seconds))
+        state.steps.append(TimedStep(step: step, seconds: began.duration(to: .now) / .seconds(1)))
         state.current = nil
     }
 }

@@ -79,8 +79,7 @@ struct SocketConnector {
             switch answer.result.withLock({ $0 }) {
             case .success(let addresses)?: return addresses
             case .failure(let error)?:
-                throw configuration.proxy == nil
-                    ? error : SFTPError(error.step, error.reason, "\(error.finding): \(Self.proxyRemedy)")
+                throw configuration.proxy == nil ? error : error.remedied(by: Self.proxyRemedy)
             case nil: break
             }
             try control.check(.resolve)

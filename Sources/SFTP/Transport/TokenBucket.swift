@@ -47,8 +47,7 @@ struct TokenBucket: Sendable {
     private func neededBytes(_ wantedBytes: Int) -> Int { min(max(wantedBytes, 1), worthwhileBytes) }
 
     private mutating func fill(until now: ContinuousClock.Instant) {
-        let passed = countedUntil.duration(to: now).components
-        let seconds = Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
+        let seconds = countedUntil.duration(to: now) / .seconds(1)
         guard seconds > 0 else { return }
         countedUntil = now
         tokens = min(Double(capacityBytes), tokens + seconds * Double(bytesPerSecond))

@@ -124,22 +124,19 @@ struct AWSCase: Sendable {
     var region: String
     /// The region that AWS named as the right one.
     var rightRegion: String
+}
 
-    init(permission: String, region: String, rightRegion: String) {
-        self.permission = permission
-        self.region = region
-        self.rightRegion = rightRegion
-    }
-
+extension AWSCase {
     init(_ error: AWSError) {
         let needed = IAMPermission.needed(
             for: error.operation, on: printable(error.subject.utf8), region: error.region ?? "REGION")
         // What AWS names is closer than what the operation needs in general.
         let named = IAMPermission.named(in: error.message)
         let isKnown = named.map { needed.firstPlace(of: $0) != nil } ?? true
-        permission = isKnown ? needed : "\(named ?? "") as AWS names it"
-        region = error.region ?? "the region of these settings"
-        rightRegion = error.rightRegion ?? "another region, which S3 does not name"
+        self.init(
+            permission: isKnown ? needed : "\(named ?? "") as AWS names it",
+            region: error.region ?? "the region of these settings",
+            rightRegion: error.rightRegion ?? "another region, which S3 does not name")
     }
 }
 

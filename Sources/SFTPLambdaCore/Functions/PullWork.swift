@@ -77,12 +77,10 @@ package struct PullWork: Sendable {
     }
 
     private func report(_ summary: PullSummary, _ run: FunctionRun) {
-        let left: [String: Logger.MetadataValue] = summary.left.mapValues { .stringConvertible($0) }
-        let byClass: [String: Logger.MetadataValue] = summary.failedByClass.mapValues { .stringConvertible($0) }
         var fields: Logger.Metadata = [
             "transferred": .stringConvertible(summary.transferred), "bytes": .stringConvertible(summary.bytes),
-            "left": .dictionary(left), "purged": .stringConvertible(summary.purged),
-            "failed": .stringConvertible(summary.failed), "failedByClass": .dictionary(byClass),
+            "left": .counts(summary.left), "purged": .stringConvertible(summary.purged),
+            "failed": .stringConvertible(summary.failed), "failedByClass": .counts(summary.failedByClass),
             "remaining": .stringConvertible(summary.remaining),
             "isListingComplete": .stringConvertible(summary.isListingComplete),
             "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),

@@ -4,12 +4,10 @@ package import Transfers
 extension FunctionServices {
     /// The last lines of a run of push or pushRetry in the log.
     package func report(_ summary: PushSummary, _ function: LambdaFunction, _ run: FunctionRun) {
-        let skipped: [String: Logger.MetadataValue] = summary.skipped.mapValues { .stringConvertible($0) }
-        let byClass: [String: Logger.MetadataValue] = summary.failedByClass.mapValues { .stringConvertible($0) }
         var fields: Logger.Metadata = [
             "delivered": .stringConvertible(summary.delivered), "bytes": .stringConvertible(summary.bytes),
-            "marked": .stringConvertible(summary.marked), "skipped": .dictionary(skipped),
-            "failed": .stringConvertible(summary.failed), "failedByClass": .dictionary(byClass),
+            "marked": .stringConvertible(summary.marked), "skipped": .counts(summary.skipped),
+            "failed": .stringConvertible(summary.failed), "failedByClass": .counts(summary.failedByClass),
             "queued": .stringConvertible(summary.queued), "unqueued": .stringConvertible(summary.unqueued),
             "received": .stringConvertible(summary.received), "handedBack": .stringConvertible(summary.handedBack),
             "durationMilliseconds": .stringConvertible(summary.durationMilliseconds),

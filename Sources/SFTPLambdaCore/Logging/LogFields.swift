@@ -45,3 +45,8 @@ struct ReceiptFields {
         return fields
     }
 }
+
+extension Logger.MetadataValue {
+    /// How many there were of each word.
+    static func counts(_ counts: [String: Int]) -> Self { .dictionary(counts.mapValues { .stringConvertible($0) }) }
+}

@@ -74,9 +74,7 @@ public struct QueueFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The operation, the queue and what it answered, with its request id.
     public var message: String
 
-    /// The word under which failures of the queue are told, whatever their reason.
-    public static let className = "queue"
-    /// What that word means and what to do: for the page, in plain Markdown on one line.
+    /// What their class, `FailureClass.queue`, means and what to do: for the page, in plain Markdown on one line.
     public static let classMeaning =
         "The retry queue cannot be used. The message has the answer of SQS, and what to allow or to correct, as below."
 

@@ -16,7 +16,7 @@ public struct PushFlow: Sendable {
         self.queue = queue
         self.clock = clock
         self.observer = observer
-        maximumObjectsInFlight = max(1, plan.maximumObjectsInFlight)
+        maximumObjectsInFlight = plan.objectsAtOnce
         push = ObjectPush(
             plan: plan, objects: objects, server: ServerAccess(connect: connect),
             budget: ByteBudget(totalBytes: plan.budgetBytes), clock: clock)

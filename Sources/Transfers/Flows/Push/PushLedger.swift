@@ -139,9 +139,11 @@ protocol ClassifiedFailure: Error {
     var message: String { get }
 }
 
-extension PushFailure: ClassifiedFailure {
+extension ClassifiedFailure {
     var errorClass: String { failureClass.rawValue }
+}
 
+extension PushFailure: ClassifiedFailure {
     var failureClass: FailureClass {
         switch reason {
         case .connection: .connection
@@ -161,6 +163,5 @@ extension EventError: ClassifiedFailure {
 }
 
 extension QueueFailure: ClassifiedFailure {
-    var errorClass: String { Self.className }
     var failureClass: FailureClass { .queue }
 }

@@ -37,6 +37,9 @@ public struct PushPlan: Sendable {
         self.randomBits = randomBits
     }
 
+    /// `maximumObjectsInFlight`, and never none.
+    var objectsAtOnce: Int { max(1, maximumObjectsInFlight) }
+
     /// How many objects are pushed at once: enough to fill the line with small ones.
     public static let mostObjectsInFlight = 16
     /// What one object holds at the most, between the store and the server.

@@ -30,7 +30,7 @@ public struct PushPreview: Sendable {
         let ledger = PushLedger(clock: clock, observer: observer)
         await withDiscardingTaskGroup { group in
             // As many at once as a push has in flight.
-            let lanes = min(max(1, plan.maximumObjectsInFlight), event.requests.count)
+            let lanes = min(plan.objectsAtOnce, event.requests.count)
             for lane in 0..<lanes {
                 let mine = stride(from: lane, to: event.requests.count, by: lanes).map { event.requests[$0] }
                 group.addTask { for request in mine { await look(at: request, ledger) } }

@@ -53,7 +53,7 @@ public struct RetryFlow: Sendable {
         }
         together = push(1)
         alone = push(ServerAccess.maximumConnections - 1)
-        maximumObjectsInFlight = max(1, plan.maximumObjectsInFlight)
+        maximumObjectsInFlight = plan.objectsAtOnce
         self.queue = queue
         self.clock = clock
         self.observer = observer
