@@ -68,7 +68,7 @@ enum Example {
         #expect(settings.minimumFileAgeSeconds == 0)
         #expect(settings.steadySeconds == 0)
         #expect(settings.readyMarker == nil)
-        #expect(settings.connection.maximumFilesInFlight == 384)
+        #expect(settings.connection.maximumFilesInFlight == 768)
         #expect(settings.connection.maximumBytesPerSecond == nil)
         #expect(settings.connection.keepaliveSeconds == 30)
         #expect(settings.include == [])

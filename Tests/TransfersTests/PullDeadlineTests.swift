@@ -108,14 +108,19 @@ import Transfers
         #expect(summary.failures.first?.reason.contains("raise SFTP_MAX_BYTES_PER_SECOND (it is 100000)") == true)
     }
 
-    @Test(arguments: [true, false])
-    func fileThatWaitedTooLongIsNotBegun(_ waitsForItsTurn: Bool) throws {  // P7
+    /// What a file waits for while another one is taken.
+    enum Wait: CaseIterable {
+        case handle, bytes, reading
+    }
+
+    @Test(arguments: Wait.allCases)
+    func fileThatWaitedTooLongIsNotBegun(_ wait: Wait) throws {  // P7
         var fixture = PullFixture()
-        // One file at a time, all the others wait: for their turn, or for their bytes.
-        if waitsForItsTurn {
-            fixture.behaviour.announcedOpenHandles = 1
-        } else {
-            fixture.plan.budgetBytes = 1
+        // One file at a time, all the others wait.
+        switch wait {
+        case .handle: fixture.behaviour.announcedOpenHandles = 1
+        case .bytes: fixture.plan.budgetBytes = 1
+        case .reading: fixture.plan.maximumFilesBeingStored = 1
         }
         fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
         for number in 0..<10 { fixture.put("\(number)", "x") }
@@ -129,8 +134,29 @@ import Transfers
         let summary = try DeterministicRun.run { await pull.flow.run() }
         #expect(summary.transferred == 2)
         #expect(summary.remaining == 8)
-        #expect(pull.files.counters.operations["openFile"] == 2)
+        // Those that wait to be read are open, and are closed again.
+        #expect(pull.files.counters.operations["openFile"] == (wait == .reading ? 10 : 2))
+        fixture.expectNothingOpen(pull.files)
         #expect(!summary.isFailure)
+    }
+
+    @Test func openFileThatWasNotReadBeforeTheDeadlineRemains() throws {  // P7
+        var fixture = PullFixture()
+        fixture.plan.maximumFilesBeingStored = 1
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
+        for number in 0..<10 { fixture.put("\(number)", "x") }
+        let clock = fixture.clock
+        let pull = fixture.pull(
+            tap: tapOn(.before, "store.put") { _ in
+                clock.advance(seconds: 61)
+                return .failStore(.cancelled)
+            })
+        // The first had all of the time, and that has to be said. The others were opened as early, and had none of it.
+        let summary = try DeterministicRun.run { await pull.flow.run() }
+        #expect(summary.failed == 1)
+        #expect(summary.remaining == 9)
+        #expect(pull.files.counters.operations["openFile"] == 10)
+        fixture.expectNothingOpen(pull.files)
     }
 
     @Test func cancellationAtAnyStepLeavesTheRestToTheNextRun() throws {  // P7

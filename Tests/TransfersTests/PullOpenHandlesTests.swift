@@ -60,6 +60,7 @@ import Testing
         var fixture = PullFixture()
         fixture.behaviour.announcedOpenHandles = 1
         fixture.plan.maximumHeldFiles = 1500
+        fixture.plan.maximumFilesInFlight = 384
         for number in 0..<4000 { fixture.put("\(number)", "x") }
         var transferred = 0
         for runs in 1...3 {

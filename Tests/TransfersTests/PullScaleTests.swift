@@ -45,6 +45,33 @@ import Transfers
         #expect(most > PullPlan.maximumWaitingFiles / 2, "the listing never ran ahead: this shows nothing")
     }
 
+    @Test func filesAreOpenedAndMovedWhileOthersAreRead() throws {
+        for seed in UInt64(1)...5 {
+            var fixture = PullFixture()
+            fixture.plan.maximumFilesInFlight = 20
+            fixture.plan.maximumFilesBeingStored = 4
+            for number in 0..<200 { fixture.put("\(number)", "x") }
+            let held = Mutex((now: 0, most: 0))
+            let tap = PortTap { call in
+                switch (call.operation, call.moment) {
+                case ("remote.read", .before):
+                    held.withLock {
+                        $0.now += 1
+                        $0.most = max($0.most, $0.now)
+                    }
+                case ("store.put", .after): held.withLock { $0.now -= 1 }
+                default: break
+                }
+                return .proceed
+            }
+            let pull = fixture.pull(tap: tap)
+            let summary = try DeterministicRun.run(seed: seed) { await pull.flow.run() }
+            #expect(summary.transferred == 200 && !summary.isFailure)
+            #expect(held.withLock { $0.most } == 4, "seed \(seed)")
+            #expect(pull.files.counters.mostOpenFiles > 15, "seed \(seed)")
+        }
+    }
+
     @Test func bytesHeldStayWithinTheBudget() throws {
         for seed in UInt64(1)...5 {
             var fixture = PullFixture()

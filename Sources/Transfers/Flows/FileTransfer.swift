@@ -6,6 +6,9 @@ struct FileTransfer: Sendable {
     let clock: any Clock
     let ledger: PullLedger
     let budget: ByteBudget
+    /// Bounds how many files of one piece are read and stored at once. Others are opened or on their way to the done
+    /// directory meanwhile: each of that takes a round trip more, in which the line would be idle.
+    let beingStored: ByteBudget
     /// The time of day at the beginning of the run.
     let runBegan: UnixTime
     let handles: OpenHandles
@@ -146,7 +149,7 @@ struct FileTransfer: Sendable {
     // MARK: Read and store
 
     /// Opens the file and copies it to the store. Then it is still open, and whoever asked closes it.
-    /// - Parameter start: set when it is opened.
+    /// - Parameter start: set when it begins to be read.
     func copy(_ source: Source, startedAt start: inout Double?) async throws(Fault) -> Stored {
         let sizeBytes = try await sizeBytes(of: source)
         guard let parts = PartPlan(sizeBytes: sizeBytes) else {
@@ -168,15 +171,17 @@ struct FileTransfer: Sendable {
         let wholeBytes = if case .whole(let sizeBytes) = parts { sizeBytes } else { 0 }
         let file = try await open(source, sizeBytes: sizeBytes, wholeBytes: wholeBytes)
         defer { budget.release(file.reservedBytes) }
-        start = file.openedUptimeSeconds
         do throws(Fault) {
             var attempt = 1
-            let (object, version) =
-                switch parts {
-                case .whole(let sizeBytes): try await copyWhole(file.reader, source, sizeBytes: sizeBytes)
-                case .parts(let count, let sizeBytes):
-                    try await copyParts(file.reader, source, count: count, sizeBytes: sizeBytes, attempt: &attempt)
-                }
+            let (object, version): (StoredObject, FileVersion)
+            switch parts {
+            case .whole(let sizeBytes):
+                (object, version) = try await copyWhole(file.reader, source, sizeBytes: sizeBytes, startedAt: &start)
+            case .parts(let count, let sizeBytes):
+                start = file.openedUptimeSeconds
+                (object, version) = try await copyParts(
+                    file.reader, source, count: count, sizeBytes: sizeBytes, attempt: &attempt)
+            }
             return Stored(
                 reader: file.reader, object: object, version: version, startUptimeSeconds: file.openedUptimeSeconds,
                 attempt: attempt)
@@ -247,8 +252,12 @@ struct FileTransfer: Sendable {
 
     /// `.done` is made while the store takes the file, but only once the file has been read.
     private func copyWhole(
-        _ reader: any RemoteFileReader, _ source: Source, sizeBytes: Int
+        _ reader: any RemoteFileReader, _ source: Source, sizeBytes: Int, startedAt start: inout Double?
     ) async throws(Fault) -> (StoredObject, FileVersion) {
+        let turn = await beingStored.reserve(1)
+        defer { beingStored.release(turn) }
+        guard mayBegin(source, sizeBytes: UInt64(sizeBytes)) else { throw .noTime }
+        start = clock.uptimeSeconds
         let content = try await Self.remote { () throws(RemoteFailure) in
             try await reader.read(from: 0, countBytes: sizeBytes, verifyingEnd: true)
         }

@@ -43,7 +43,8 @@ public struct PullFlow: Sendable {
             plan: plan, files: files, handles: handles, clock: clock, ledger: ledger, queue: queue, withDone: withDone)
         let transfer = FileTransfer(
             plan: plan, files: files, store: store, clock: clock, ledger: ledger,
-            budget: ByteBudget(totalBytes: plan.budgetBytes), runBegan: clock.now,
+            budget: ByteBudget(totalBytes: plan.budgetBytes),
+            beingStored: ByteBudget(totalBytes: plan.maximumFilesBeingStored), runBegan: clock.now,
             handles: handles, checkpoints: Checkpoints(plan: plan, store: store, clock: clock, ledger: ledger),
             readiness: Readiness(plan: plan, files: files, store: store, clock: clock, ledger: ledger),
             randomBits: { [random] in UInt64(random(.max)) })

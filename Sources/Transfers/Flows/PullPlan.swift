@@ -24,8 +24,11 @@ public struct PullPlan: Sendable {
     public var deadlineUptimeSeconds: Double?
     /// SHA-256 in lower-case hexadecimal: names the checkpoints of large files.
     public var sha256: @Sendable ([UInt8]) -> String
-    /// How many files are in flight at once. Each needs three round trips: 384 of them move 1,600 files a second at 80 ms.
-    public var maximumFilesInFlight = 384
+    /// How many files are in flight at once: opened, read and stored, or on their way to the done directory. Each needs
+    /// three round trips: 768 of them move 3,200 files a second at 80 ms.
+    public var maximumFilesInFlight = 768
+    /// How many of them are read and stored at once: these hold their bytes, and can be half done at the deadline.
+    public var maximumFilesBeingStored = 384
     /// How many bytes a second come from the server at the most; nil for whatever the line carries.
     public var maximumBytesPerSecond: Int?
     /// How many directories are listed at once.
