@@ -6,9 +6,9 @@ import Synchronization
 /// files never go without: a listing that waits for the queue of files then always goes on. Where there is but one
 /// turn, or listings have got them all, no file can go on: this is told, and nobody may wait for files until it is over.
 ///
-/// Turns come before reservations of the byte budget and after the turn of a large file, always in this order, so nobody
-/// waits in a circle. Those who wait are tasks of a bounded number of workers, and they get their turns even when they
-/// are cancelled.
+/// First comes the turn of a large file, then one of these, then the reservation of bytes, then the turn to be read
+/// (`FileTransfer.beingStored`): always in this order, so nobody waits in a circle. Those who wait are tasks of a bounded
+/// number of workers, and they get their turns even when they are cancelled.
 ///
 /// What is refused beside other handles is tried again in a turn of its own, before others, and once more when it is as
 /// good as alone: no file is open, and fewer listings than the server has borne handles. Nobody is held up for this: it
