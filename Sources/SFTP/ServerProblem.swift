@@ -3,6 +3,8 @@
 enum ServerProblem: String, CaseIterable, Sendable {
     // The network.
     case nameUnknown, nameServiceFails, nameServiceSilent, connectionRefused, hostUnreachable, connectTimeout
+    // The proxy before the server.
+    case proxyLoginRefused, proxyRefuses, proxyUnsuited, noProxy, proxySilent, proxyLost
     // The SSH version and key exchange.
     case neverReady, noSSHServer, tooManyLogins, addressKeptOut, closedAtOnce, weakAlgorithms, exchangeFailed
     // The server's host key.
@@ -38,7 +40,9 @@ extension ServerProblem {
     var step: SFTPError.Step {
         switch self {
         case .nameUnknown, .nameServiceFails, .nameServiceSilent: .resolve
-        case .connectionRefused, .hostUnreachable, .connectTimeout: .connect
+        case .connectionRefused, .hostUnreachable, .connectTimeout, .proxyLoginRefused, .proxyRefuses, .proxyUnsuited,
+            .noProxy, .proxySilent, .proxyLost:
+            .connect
         case .neverReady, .noSSHServer, .tooManyLogins, .addressKeptOut, .closedAtOnce, .weakAlgorithms,
             .exchangeFailed:
             .handshake
@@ -55,17 +59,18 @@ extension ServerProblem {
     /// What a caller can act on.
     var reason: SFTPError.Reason {
         switch self {
-        case .nameUnknown, .nameServiceFails, .connectionRefused, .hostUnreachable: .unreachable
-        case .nameServiceSilent, .connectTimeout, .neverReady: .timeout
-        case .noSSHServer, .exchangeFailed: .protocolViolation
-        case .tooManyLogins, .addressKeptOut, .closedAtOnce, .sftpEnded: .connectionLost
-        case .weakAlgorithms, .weakSignature, .channelRefused, .sftpRefused: .unsupported
+        case .nameUnknown, .nameServiceFails, .connectionRefused, .hostUnreachable, .proxyRefuses: .unreachable
+        case .nameServiceSilent, .connectTimeout, .neverReady, .proxySilent: .timeout
+        case .noSSHServer, .exchangeFailed, .noProxy: .protocolViolation
+        case .tooManyLogins, .addressKeptOut, .closedAtOnce, .sftpEnded, .proxyLost: .connectionLost
+        case .weakAlgorithms, .weakSignature, .channelRefused, .sftpRefused, .proxyUnsuited: .unsupported
         case .hostKeyChanged, .hostKeyRevoked: .hostKeyMismatch
         case .hostKeyUnreadable, .keyIsPublic, .keyIsPuTTY, .keyIsOfSSH2, .keyIsCertificate, .keyIsFileName,
             .keyIsEncoded, .keyIsNone, .keyCutOff, .keyDamaged, .keyOfOtherKind, .keyUnreadable, .passphraseMissing,
             .passphraseWrong, .noCredentials, .passwordWithheld:
             .invalidConfiguration
-        case .keyRefused, .passwordRefused, .keyWanted, .passwordWanted, .passwordExpired, .loginCutOff:
+        case .keyRefused, .passwordRefused, .keyWanted, .passwordWanted, .passwordExpired, .loginCutOff,
+            .proxyLoginRefused:
             .authenticationRejected
         }
     }
@@ -80,6 +85,12 @@ extension ServerProblem {
         case .connectionRefused: "\(server) refuses the connection"
         case .hostUnreachable: "\(server) cannot be reached"
         case .connectTimeout: "\(server) does not answer"
+        case .proxyLoginRefused: "the proxy \(server) does not let us in"
+        case .proxyRefuses: "the proxy \(server) does not connect us to the server"
+        case .proxyUnsuited: "the proxy \(server) cannot connect us to such a server"
+        case .noProxy: "what answers at \(server) is no proxy of the kind that SFTP_PROXY names"
+        case .proxySilent: "the proxy \(server) has not connected us to the server in time"
+        case .proxyLost: "the proxy \(server) ended the connection"
         case .neverReady: "the server at \(server) was not ready in time"
         case .noSSHServer: "what answers at \(server) is no SSH server"
         case .tooManyLogins: "the server at \(server) takes no further connection"
@@ -129,6 +140,17 @@ extension ServerProblem {
         case .connectTimeout:
             "Packets are sent and nothing comes back: a firewall drops them, on your side or on the partner's, or there "
                 + "is no way out of the network that this runs in."
+        case .proxyLoginRefused: "The proxy wants a user and a password, or others than those that SFTP_PROXY holds."
+        case .proxyRefuses:
+            "The proxy works, and did not connect us: its rules forbid it, or it does not reach the server. The message has "
+                + "its answer."
+        case .proxyUnsuited:
+            "The proxy does not know the request, or not this kind of address. The message has its answer."
+        case .noProxy:
+            "Something else uses that port, or the proxy speaks another protocol. The message has its first words and what "
+                + "they look like."
+        case .proxySilent: "The connection to the proxy stands, and no answer came, or no end of one."
+        case .proxyLost: "It hung up before it had connected us. Often that is how it refuses."
         case .neverReady: "The connection stands, and the server is silent or slow. The message says which."
         case .noSSHServer: "Another service uses that port. The message has its first words."
         case .tooManyLogins: "OpenSSH takes only so many connections that are not logged in yet (MaxStartups)."
@@ -202,6 +224,15 @@ extension ServerProblem {
         case .connectTimeout:
             "check SFTP_HOST and SFTP_PORT, that the firewalls between let it through, and that the partner admits your "
                 + "address"
+        case .proxyLoginRefused:
+            "check the user and the password in SFTP_PROXY (of HTTP, only the method Basic is known here), or ask who runs "
+                + "the proxy"
+        case .proxyRefuses:
+            "check SFTP_HOST and SFTP_PORT, and ask who runs the proxy whether its rules permit that host and port"
+        case .proxyUnsuited: "ask who runs the proxy, or set SFTP_PROXY to another one"
+        case .noProxy: "check SFTP_PROXY"
+        case .proxySilent, .proxyLost:
+            "check SFTP_PROXY, and ask who runs the proxy whether it reaches the server and what its rules permit"
         case .neverReady: "check SFTP_HOST and SFTP_PORT, or allow more with SFTP_SSH_READY_TIMEOUT_SECONDS"
         case .noSSHServer: "check SFTP_HOST and SFTP_PORT"
         case .tooManyLogins:

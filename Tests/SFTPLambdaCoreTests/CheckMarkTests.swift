@@ -31,7 +31,7 @@ import Transfers
             "AWS_SECRET_ACCESS_KEY": "s",
         ]
         let services = try FunctionServices(
-            environment: environment, log: LogOutput(options: LogOptions(environment: environment)))
+            for: .push, environment: environment, log: LogOutput(options: LogOptions(environment: environment)))
         let run = FunctionRun(id: "1", window: .unlimited, logger: LogRecorder().logger())
         var list = CheckList()
         let object = ObjectAddress(bucket: "acme-outbox", key: try #require(ObjectKey("in/k")))

@@ -3,9 +3,9 @@ import HTTP
 import SFTP
 import TestKit
 import Testing
-import Transfers
 
 @testable import SFTPLambdaCore
+@testable import Transfers
 
 /// Failures name the setting or the permission, what was seen and what to do.
 @Suite struct FailureTextTests {
@@ -135,10 +135,29 @@ import Transfers
             ["SFTP_SECRET_ID": "acme/login"], #"{"PrivateKey": "no key", "Username": "acme"}"#)
         #expect(error.message.contains("SFTP_PRIVATE_KEY holds no private key for SSH"), "\(error.message)")
         #expect(
-            error.message.hasSuffix("the secret acme/login holds PrivateKey: what it holds goes before the variables"))
+            error.message.hasSuffix("The secret acme/login holds PrivateKey: what it holds goes before the variables"))
         let failure = FunctionFailure(error)
         #expect(failure.errorType == "InvalidSettings" && failure.cause == .settings)
         #expect(failure.remedy.contains("acme/login") && !failure.finding.contains("acme/login"))
+    }
+
+    @Test func aSettingThatCannotBeUsedIsNoFailureOfTheServer() {
+        let key = SFTPError(.authentication, .invalidConfiguration, "m")
+        #expect(PushFailure(connecting: RemoteFailure(key)).reason == .settings)
+        #expect(PushFailure(connecting: RemoteFailure(SFTPError(.connect, .unreachable, "m"))).reason == .connection)
+    }
+
+    /// Of what the secret says of the way, too.
+    @Test func aProxyOfTheSecretIsNotTakenForThatOfTheVariable() async throws {
+        let closed = try ScriptedHTTPServer(answering: { _ in .init(200, text: "") })
+        let port = try #require(closed.url.split(separator: ":").last.flatMap { Int($0) })
+        closed.stop()
+        let error = try await Self.failure(
+            ["SFTP_SECRET_ID": "acme/login"],
+            #"{"Password": "p", "Username": "acme", "Proxy": "socks5://u:hunter2@127.0.0.1:\#(port)"}"#)
+        #expect(error.message.contains("check SFTP_PROXY") && !error.message.contains("hunter2"), "\(error.message)")
+        #expect(error.message.contains("The secret acme/login holds"), "\(error.message)")
+        #expect(error.message.hasSuffix(", Proxy: what it holds goes before the variables"), "\(error.message)")
     }
 
     /// `ConnectorAdviceTests` has the message with it.

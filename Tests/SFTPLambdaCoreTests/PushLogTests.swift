@@ -24,7 +24,7 @@ struct PushLogTests {
             .retryMessage(object), .retryMessage(nil),
         ]
         let lines = lines { log in
-            for subject in subjects { log.failed(subject, errorClass: "class", reason: "because") }
+            for subject in subjects { log.failed(subject, FailureAccount(errorClass: "class", reason: "because")) }
         }
         #expect(lines.count == subjects.count)
         for line in lines {
@@ -38,22 +38,33 @@ struct PushLogTests {
     @Test func bucketAndKeyAreThereWhereTheyAreKnown() throws {
         let object = try object()
         let lines = lines { log in
-            log.failed(.object(object), errorClass: "server", reason: "refused")
-            log.failed(.retryMessage(object), errorClass: "queue", reason: "denied")
+            log.failed(.object(object), FailureAccount(errorClass: "server", reason: "refused"))
+            log.failed(.retryMessage(object), FailureAccount(errorClass: "queue", reason: "denied"))
         }
         #expect(lines.map { $0.metadata["bucket"] } == ["inbox", "inbox"])
         #expect(lines.map { $0.metadata["key"] } == ["a/b.txt", "a/b.txt"])
     }
 
+    @Test func howOftenAnObjectWasTriedIsTold() throws {
+        let object = try object()
+        let lines = lines { log in
+            log.failed(.object(object), FailureAccount(errorClass: "server", reason: "refused", attempt: 3))
+            log.failed(.retryQueue, FailureAccount(errorClass: "queue", reason: "denied"))
+        }
+        #expect(lines.map { $0.metadata["attempt"]?.description } == ["3", nil])
+    }
+
     @Test func messageOfAnEventThatWasNotUnderstoodIsNamed() {
-        let lines = lines { $0.failed(.event(messageID: "m1"), errorClass: "notJSON", reason: "no JSON") }
+        let lines = lines {
+            $0.failed(.event(messageID: "m1"), FailureAccount(errorClass: "notJSON", reason: "no JSON"))
+        }
         #expect(lines.map { $0.metadata["messageId"] } == ["m1"])
     }
 
     @Test func failuresThatConcernMoreThanOneObjectSayWhatToDo() {
         let lines = lines { log in
             for subject in [PushSubject.connection, .retryQueue, .retryMessage(nil), .event(messageID: nil)] {
-                log.failed(subject, errorClass: "class", reason: "because")
+                log.failed(subject, FailureAccount(errorClass: "class", reason: "because"))
             }
         }
         #expect(lines.allSatisfy { !($0.metadata["action"]?.description ?? "").isEmpty })

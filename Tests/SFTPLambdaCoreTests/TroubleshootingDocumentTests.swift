@@ -86,20 +86,25 @@ private enum TroubleshootingPage {
     }
 
     private static var classes: [String] {
-        ["## Error classes of push", ""]
+        ["## Error classes", ""]
             + wrapped(
-                "push and pushRetry give each object or event that failed a class: `errorClass` in the log, in the result "
-                    + "and in the message on the retry queue.")
+                "Each file, object or event that failed has a class: `errorClass` in the log, in the result and in the "
+                    + "message on the retry queue. `failedByClass` and the metrics count by it.")
             + ["", "| `errorClass` | what it says |", "|---|---|"]
-            + PushFailure.Reason.allCases.map { "| `\($0.rawValue)` | \($0.meaning) |" }
-            + ["| `\(FailureClass.queue.rawValue)` | \(QueueFailure.classMeaning) |"]
+            + FailureClass.allCases.map { "| `\($0.rawValue)` | \($0.meaning) |" }
             + EventError.Reason.allCases.map { "| `\($0.rawValue)` | \($0.meaning) |" }
     }
 
     // MARK: The server
 
+    private static let proxyProblems: Set<ServerProblem> = [
+        .proxyLoginRefused, .proxyRefuses, .proxyUnsuited, .noProxy, .proxySilent, .proxyLost,
+    ]
+
     private static let chapters: [(title: String, isIn: @Sendable (ServerProblem) -> Bool)] = [
-        ("Finding the server", { $0.step == .resolve }), ("Connecting", { $0.step == .connect }),
+        ("Finding the server", { $0.step == .resolve }),
+        ("Connecting", { $0.step == .connect && !proxyProblems.contains($0) }),
+        ("The proxy", { proxyProblems.contains($0) }),
         ("Agreeing with the server", { $0.step == .handshake }), ("The host key", { $0.step == .hostKey }),
         (
             "The private key",
@@ -143,11 +148,16 @@ private enum TroubleshootingPage {
     // MARK: The directory, and AWS
 
     private static var directory: [String] {
-        ["## The directory to pull from", ""]
-            + wrapped("`TransfersFailed`, with SFTP_SOURCE_DIR as the path that failed.")
-            + SourceDirectoryDiagnosis.Problem.allCases.flatMap {
-                ["", "### \($0.symptom("PATH"))"] + entry($0.meaning, $0.remedy)
+        ["## The directory to pull from, or to push to", ""]
+            + wrapped(
+                "Of pull `TransfersFailed`, with SFTP_SOURCE_DIR as the path that failed. Of push each object fails, of the "
+                    + "class `server`, and goes to the retry queue.")
+            + DirectoryDiagnosis.Problem.allCases.flatMap {
+                ["", "### \($0.symptom(.source, "PATH"))"] + entry($0.meaning, $0.remedy(.source))
             }
+            + ["", "### \(DirectoryDiagnosis.Problem.missing.symptom(.target, "PATH"))"]
+            + entry(
+                DirectoryDiagnosis.Problem.missing.meaning, DirectoryDiagnosis.Problem.missing.remedy(.target))
     }
 
     private static var aws: [String] {

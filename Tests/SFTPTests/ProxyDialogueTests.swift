@@ -32,7 +32,7 @@ struct ProxyDialogueTests {
                 return talk
             }
         }
-        if dialogue.wantedBytes > 0 { talk.refusal = ProxyRefusal(.connectionLost, "it wants more") }
+        if dialogue.wantedBytes > 0 { talk.refusal = ProxyRefusal(.proxyLost, "it wants more") }
         return talk
     }
 
@@ -80,18 +80,18 @@ struct ProxyDialogueTests {
         ] {
             // Some proxies hang up right behind the code.
             let refusal = talk(socks, answering: [5, 0, 5, UInt8(code)]).refusal
-            #expect(refusal?.text.contains("reply \(code): ") == true && refusal?.text.contains(words) == true)
-            #expect(refusal?.reason == (code == 7 || code == 8 ? .unsupported : .unreachable))
+            #expect(refusal?.seen.contains("reply \(code): ") == true && refusal?.seen.contains(words) == true)
+            #expect(refusal?.problem.reason == (code == 7 || code == 8 ? .unsupported : .unreachable))
         }
     }
 
     @Test func refusedLoginSaysSoAndShowsNoPassword() {
         let refused = talk(socksWithUser, answering: [5, 2, 1, 1]).refusal
-        #expect(refused?.reason == .authenticationRejected && refused?.text.contains("SFTP_PROXY") == true)
+        #expect(refused?.problem.reason == .authenticationRejected && refused?.remedy.contains("SFTP_PROXY") == true)
         let noWay = talk(socks, answering: [5, 0xFF]).refusal
-        #expect(noWay?.reason == .authenticationRejected)
-        #expect(noWay?.text.contains("without a user and a password") == true)
-        for text in [refused?.text, noWay?.text, "\(socksWithUser)", String(reflecting: socksWithUser)] {
+        #expect(noWay?.problem.reason == .authenticationRejected)
+        #expect(noWay?.seen.contains("without a user and a password") == true)
+        for text in [refused?.seen, noWay?.seen, "\(socksWithUser)", String(reflecting: socksWithUser)] {
             #expect(text?.contains("hunter2") == false && text?.contains("acme") == false)
         }
         var dumped = ""
@@ -107,7 +107,8 @@ struct ProxyDialogueTests {
         ] as [([UInt8], String)])
     func whatIsNoSOCKS5IsNamed(answer: [UInt8], words: String) {
         let refusal = talk(socks, answering: answer).refusal
-        #expect(refusal?.reason == .protocolViolation && refusal?.text.contains(words) == true, "\(refusal as Any)")
+        #expect(
+            refusal?.problem.reason == .protocolViolation && refusal?.seen.contains(words) == true, "\(refusal as Any)")
     }
 
     // MARK: HTTP
@@ -138,28 +139,51 @@ struct ProxyDialogueTests {
 
     @Test(arguments: [
         ("HTTP/1.1 407 Proxy Authentication Required", "wants a user and a password"),
-        ("HTTP/1.1 403 Forbidden", "rules have to permit CONNECT"), ("HTTP/1.1 502 Bad Gateway", "does not reach"),
+        ("HTTP/1.1 403 Forbidden", "\"HTTP/1.1 403 Forbidden\""), ("HTTP/1.1 502 Bad Gateway", "502 Bad Gateway"),
         ("HTTP/1.1 500 x", "\"HTTP/1.1 500 x\""), ("HTTP/1.1 301 Moved", "301"), ("HTTP/1.1", "none of HTTP"),
-        ("HTTP/1.1 2000 OK", "none of HTTP"), ("HTTP/1.1 abc", "none of HTTP"), ("HTTP/2 200", "does not speak"),
+        ("HTTP/1.1 2000 OK", "none of HTTP"), ("HTTP/1.1 abc", "none of HTTP"),
+        ("HTTP/2 200", "begins with \"HTTP/2\""),
         ("SSH-2.0-OpenSSH_9.2", "looks like SSH"), ("\u{5}\u{0}", "looks like SOCKS5"),
         ("\u{15}\u{3}", "looks like TLS"),
         ("HTTP/1.1 403 \u{1B}[2J\"" + String(repeating: "x", count: 500), "\\x1b"),
     ])
     func refusalOfHTTPSaysWhatWasAnswered(line: String, words: String) {
         let refusal = talk(http, answering: Array("\(line)\r\n\r\n".utf8)).refusal
-        #expect(refusal?.text.contains(words) == true, "\(refusal as Any)")
-        #expect((refusal?.text.utf8.count ?? 0) < 400)
-        #expect(refusal?.text.contains("\u{1B}") == false)
+        #expect(refusal?.seen.contains(words) == true, "\(refusal as Any)")
+        #expect((refusal?.seen.utf8.count ?? 0) < 400)
+        #expect(refusal?.seen.contains("\u{1B}") == false)
         let withUser = talk(httpWithUser, answering: Array("\(line)\r\n\r\n".utf8)).refusal
-        #expect(withUser?.text.contains("hunter2") == false)
+        #expect(withUser?.seen.contains("hunter2") == false)
+    }
+
+    /// What helps is mostly no setting of the server's.
+    @Test func everyRefusalSaysWhatToDo() {
+        for (answer, words) in [
+            ([5, 0, 5, 2], "permit connections"), ([5, 0, 5, 4], "check SFTP_HOST"), ([5, 0, 5, 5], "SFTP_PORT"),
+            ([5, 0, 5, 1], "ask who runs the proxy"), ([5, 0, 5, 8], "another one"),
+            ([5, 0xFF], "user and the password"),
+            ([0x48, 0x54], "begin with http://"), ([0x53, 0x53], "the server itself"), ([4, 0], "check SFTP_PROXY"),
+        ] as [([UInt8], String)] {
+            let refusal = talk(socks, answering: answer).refusal
+            #expect(refusal?.remedy.contains(words) == true, "\(refusal as Any)")
+        }
+        for (line, words) in [
+            ("HTTP/1.1 407 x", "user and the password"), ("HTTP/1.1 403 x", "permit connections"),
+            ("HTTP/1.1 502 x", "SFTP_HOST and SFTP_PORT"), ("HTTP/1.1 500 x", "ask who runs the proxy"),
+            ("SSH-2.0-x", "the server itself"), ("\u{5}\u{0}", "begin with socks5://"),
+            ("\u{15}\u{3}", "check SFTP_PROXY"),
+        ] {
+            let refusal = talk(http, answering: Array("\(line)\r\n\r\n".utf8)).refusal
+            #expect(refusal?.remedy.contains(words) == true, "\(refusal as Any)")
+        }
     }
 
     @Test func answerWithoutAnEndIsGivenUp() {
         let endless = Array("HTTP/1.1 200 OK\r\n".utf8) + [UInt8](repeating: 0x61, count: 100_000)
         let talk = talk(http, answering: endless)
-        #expect(talk.refusal?.text.contains("no end within 16384 bytes") == true)
+        #expect(talk.refusal?.seen.contains("no end within 16384 bytes") == true)
         #expect(talk.left.count > 80_000)
         let waiting = Array(String(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 20).utf8)
-        #expect(self.talk(http, answering: waiting).refusal?.text.contains("again and again") == true)
+        #expect(self.talk(http, answering: waiting).refusal?.seen.contains("again and again") == true)
     }
 }

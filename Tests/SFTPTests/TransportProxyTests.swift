@@ -65,7 +65,8 @@ import Testing
         defer { proxy.stop() }
         let failure = try #require(await fixture.failure())
         #expect(failure.step == .connect && failure.reason == .authenticationRejected)
-        #expect(failure.message.contains(words) && failure.message.contains("the \(kind.rawValue) proxy 127.0.0.1"))
+        #expect(failure.message.contains(words) && failure.message.contains("the proxy 127.0.0.1 port \(proxy.port)"))
+        #expect(failure.remedy.contains("the user and the password in SFTP_PROXY"), "\(failure)")
         #expect(!failure.message.contains(Self.password) && !failure.message.contains("hunter2"))
         #expect(proxy.targets.isEmpty)
     }
@@ -82,6 +83,7 @@ import Testing
         let failure = try #require(await TransportFixture.failure(of: configuration))
         #expect(failure.step == .connect && failure.reason == .unreachable && failure.isTransient)
         #expect(failure.message.contains(kind == .socks5 ? "connection refused" : "502 Bad Gateway"))
+        #expect(failure.remedy.contains("check SFTP_HOST and SFTP_PORT"), "\(failure)")
     }
 
     /// However it goes on, it ends within the time of connecting, and with little memory.
@@ -110,7 +112,7 @@ import Testing
         configuration.connectTimeoutSeconds = 0.2
         let failure = try #require(await TransportFixture.failure(of: configuration))
         #expect(failure.step == .connect && failure.reason == .timeout)
-        #expect(failure.message.contains("never said a word"))
+        #expect(failure.message.contains("never said a word") && failure.remedy.contains("check SFTP_PROXY"))
     }
 
     @Test func proxyThatIsNotThereIsNamedWithItsSetting() async throws {

@@ -163,6 +163,72 @@ struct CheckTests {
             #expect(unset.status == 0, "\(unset.output)\(unset.errors)")
             #expect(unset.output.contains("without  host key"))
             #expect(unset.output.contains("set SFTP_HOST_KEY='\(world.server.hostKey)'"), "\(unset.output)")
+            // The table says it, and the log need not say it once more.
+            #expect(unset.errors.isEmpty, "\(unset.errors)")
+        }
+    }
+
+    @Test func whatStandsBeforeTheServerIsNamedWithWhatToDo() async throws {
+        let world = try CommandLineWorld()
+        let closed = try LocalSSHD(folder: world.tree, workFolder: world.folder.url)
+        closed.stop()
+        try await world.run {
+            func check(_ settings: [String: String]) async throws -> String {
+                let run = try await world.finish("pull", ["--check"], settings: settings)
+                #expect(run.status == 3, "\(run.output)\(run.errors)")
+                #expect(!(run.output + run.errors).contains("pass-word"), "\(run.output)\(run.errors)")
+                return run.output
+            }
+            // It speaks SSH, and is no proxy.
+            let server = try await check(["SFTP_PROXY": "socks5://user:pass-word@127.0.0.1:\(world.server.port)"])
+            #expect(server.contains("FAILS    connect") && server.contains("looks like SSH"), "\(server)")
+            #expect(server.contains("to change it: check SFTP_PROXY: it may name the server itself"), "\(server)")
+            let none = try await check(["SFTP_PROXY": "http://user:pass-word@127.0.0.1:\(closed.port)"])
+            #expect(none.contains("the proxy 127.0.0.1 port \(closed.port) refuses the connection"), "\(none)")
+            #expect(none.contains("to change it: check SFTP_PROXY, that the proxy runs"), "\(none)")
+            let name = try await check(["SFTP_HOST": "localhost", "SFTP_PORT": "\(closed.port)"])
+            #expect(name.contains(#/works    look up the name .*127\.0\.0\.1:\d/#), "\(name)")
+        }
+    }
+
+    /// What is wrong with the secret's content is no matter of permissions, and without a login nothing else is tried.
+    @Test func aSecretThatCannotBeUsedIsNamedOnce() async throws {
+        let world = try CommandLineWorld(secrets: ["cut": "{", "nobody": "{}"])
+        try await world.run {
+            for (secret, words, status) in [
+                ("cut", "SFTP_SECRET_ID names a secret that is not JSON", Int32(2)),
+                ("nobody", "SFTP_USER is not set, and the secret of SFTP_SECRET_ID holds no Username", 2),
+                ("none", "a name means a secret in eu-central-1", 4),
+            ] {
+                let settings = ["SFTP_SECRET_ID": secret, "SFTP_USER": "", "SFTP_PRIVATE_KEY": ""]
+                let run = try await world.finish("pull", ["--check"], settings: settings)
+                #expect(run.status == status, "\(run.output)\(run.errors)")
+                #expect(run.output.contains("FAILS    read the secret"), "\(run.output)")
+                #expect(run.output.components(separatedBy: words).count == 2, "\(run.output)")
+                #expect(run.output.contains("skipped  connect and log in"), "\(run.output)")
+                #expect(run.output.contains("pull cannot work: read the secret fails."), "\(run.output)")
+                #expect(run.output.contains("GetSecretValue") == (secret == "none"), "\(run.output)")
+            }
+        }
+    }
+
+    @Test func aTargetDirectoryThatIsNotThereIsNamedWithWhatIs() async throws {
+        let world = try CommandLineWorld()
+        try await world.store("k", "k")
+        try await world.run {
+            let nowhere = ["SFTP_TARGET_DIR": "nowhere/at-all"]
+            let check = try await world.finish("push", ["--check"], settings: nowhere)
+            #expect(check.status == 1, "\(check.output)\(check.errors)")
+            let advice = "correct SFTP_TARGET_DIR, or ask the partner to make the directory"
+            for words in [
+                "SFTP_TARGET_DIR (nowhere/at-all) does not exist", "the login directory holds incoming/, outgoing/",
+                "FAILS    write a file", "to change it: \(advice)",
+            ] { #expect(check.output.contains(words), "\(words) in\n\(check.output)") }
+            #expect(!check.output.contains("write permission"), "\(check.output)")
+            let push = try await world.finish("push", ["s3://acme-outbox/k"], settings: nowhere)
+            #expect(push.status == 1, "\(push.output)\(push.errors)")
+            #expect(push.output.contains("SFTP_TARGET_DIR (nowhere/at-all) does not exist"), "\(push.output)")
+            #expect(push.output.contains("holds incoming/, outgoing/: \(advice)"), "\(push.output)")
         }
     }
 

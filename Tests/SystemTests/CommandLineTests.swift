@@ -123,7 +123,7 @@ struct CommandLineTests {
             try await expect(2, "SFTP_SOURCE_DIR is not set", of: "pull", [], ["SFTP_SOURCE_DIR": ""])
             try await expect(2, "SFTP_RETRY_QUEUE_NAME is not set", of: "pushRetry", [], ["SFTP_RETRY_QUEUE_NAME": ""])
             try await expect(
-                2, "Expected: AWS_REGION, or a region in the profile of the AWS tools", of: "pull", [],
+                2, "AWS_REGION is not set, and no profile of the AWS tools names a region", of: "pull", [],
                 ["AWS_REGION": ""])
             try await expect(2, "SFTP_PRIVATE_KEY", of: "pull", [], ["SFTP_PRIVATE_KEY": "no key"])
             let refused = ["SFTP_PORT": "\(strange.port)"]
@@ -157,6 +157,36 @@ struct CommandLineTests {
         #expect(run.status == 2 && result.errorType == "InvalidSettings")
         #expect(result.errorMessage?.contains("SFTP_HOST is not set") == true)
         #expect(run.errors.contains("SFTP_HOST is not set"))
+    }
+
+    @Test(
+        arguments: [
+            ("pull", ["SFTP_SOURCE_DIR", "SFTP_TARGET_S3_BUCKET"]), ("push", []),
+            ("pushRetry", ["SFTP_RETRY_QUEUE_NAME"]),
+        ])
+    func allThatIsMissingIsNamedAtOnce(program: String, own: [String]) async throws {
+        let run = try await BuiltProgram.start(program, program == "push" ? ["s3://b/k"] : [], environment: [:])
+            .finish(withinSeconds: 30)
+        #expect(run.status == 2)
+        for name in ["AWS_REGION", "SFTP_HOST", "SFTP_USER", "SFTP_PRIVATE_KEY"] + own {
+            #expect(run.errors.contains("\n- \(name) is not set"), "\(name) in\n\(run.errors)")
+        }
+        #expect(run.errors.contains("\(4 + own.count) settings cannot be used:"), "\(run.errors)")
+    }
+
+    /// Whoever collects the log reads JSON alone, and finds there why a run could not be done.
+    @Test func aRunThatCannotBeDoneIsALineOfAJSONLog() async throws {
+        let settings = ["AWS_REGION": "eu-central-1", "AWS_LAMBDA_LOG_FORMAT": "JSON", "SFTP_FLOW_NAME": "acme"]
+        let run = try await BuiltProgram.start("pull", environment: settings).finish(withinSeconds: 30)
+        #expect(run.status == 2 && run.output.isEmpty)
+        let lines = run.errors.split(separator: "\n")
+        #expect(lines.count == 1, "\(run.errors)")
+        let fields = try #require(
+            try JSONSerialization.jsonObject(with: Data((lines.first ?? "").utf8)) as? [String: Any])
+        #expect(fields["level"] as? String == "ERROR" && fields["message"] as? String == "the run failed")
+        #expect(fields["errorType"] as? String == "InvalidSettings" && fields["flow"] as? String == "acme")
+        #expect((fields["errorMessage"] as? String)?.contains("SFTP_HOST is not set") == true)
+        #expect((fields["requestId"] as? String)?.isEmpty == false)
     }
 
     @Test(arguments: ["pull", "push", "pushRetry"])

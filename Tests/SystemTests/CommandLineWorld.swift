@@ -21,8 +21,12 @@ final class CommandLineWorld: Sendable {
     let folder: TemporaryFolder
     private let http: HTTPClient
 
-    /// - Parameter isVersioned: whether the buckets keep versions.
-    init(sshd sshdOptions: LocalSSHD.Options = .init(), isVersioned: Bool = false) throws {
+    /// - Parameters:
+    ///   - isVersioned: whether the buckets keep versions.
+    ///   - secrets: what Secrets Manager holds, by name.
+    init(
+        sshd sshdOptions: LocalSSHD.Options = .init(), isVersioned: Bool = false, secrets: [String: String] = [:]
+    ) throws {
         folder = try TemporaryFolder()
         tree = folder.url.appendingPathComponent("partner")
         for name in ["outgoing", "incoming"] {
@@ -34,6 +38,7 @@ final class CommandLineWorld: Sendable {
         let buckets = [Self.inbox, Self.outbox]
         (options.buckets, options.versionedBuckets) = isVersioned ? ([], buckets) : (buckets, [])
         options.queues = [LocalAWS.Queue(Self.queueName)]
+        options.secrets = secrets
         aws = try LocalAWS(options, workFolder: folder.url)
         http = HTTPClient(HTTPClientConfiguration(environment: [:]))
         s3 = S3Client(

@@ -136,6 +136,9 @@ final class PushWorld: Sendable {
 
     // MARK: The server
 
+    /// Its port on this machine.
+    var serverPort: Int { serverOptions.port }
+
     /// The private key of the server's user.
     func serverKey() throws -> String { settings["SFTP_PRIVATE_KEY"] ?? "" }
 

@@ -10,12 +10,15 @@ import Testing
     private static let passphrase = "open % sesame+/\"7\""
     private static let otherPassword = "not the p@ssword/+1"
     private static let token = "FwoGZXIvYXdzEBYaD+session/token+=="
+    private static let proxyPassword = "pr0xy p@ss/word+9"
     private static let otherSecretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
     /// A way to run, and what has to stand in what it wrote: that shows that it came as far as it should.
     private struct Run {
         var name: String
         var function = "push"
+        /// Nil: the notification of an object.
+        var event: String?
         var settings: [String: String]
         var sign: String
     }
@@ -27,7 +30,7 @@ import Testing
         for (name, secret) in [
             ("the password", Self.password), ("the passphrase", Self.passphrase),
             ("another password", Self.otherPassword), ("the session token", Self.token),
-            ("another secret access key", Self.otherSecretKey),
+            ("another secret access key", Self.otherSecretKey), ("the proxy's password", Self.proxyPassword),
         ] { traces.add(name, secret) }
 
         let world = try PushWorld(
@@ -49,19 +52,27 @@ import Testing
                     ]),
                     "cut": String(try document(["Password": Self.password, "PrivateKey": keys.encrypted]).dropLast(9)),
                     "list": "[\"\(Self.otherPassword)\"]",
+                    "proxied": try document([
+                        "Username": server.user, "Password": Self.password,
+                        "Proxy": Self.proxy("http", port: server.port),
+                    ]),
+                    "badly proxied": try document([
+                        "Username": server.user, "Password": Self.password, "Proxy": Self.proxy("http"),
+                    ]),
                 ]
             })
         traces.add("the secret access key", world.aws.secretAccessKey)
         traces.add("the key of the server's user", key: try world.serverKey())
         try await world.run {
-            for (number, run) in Self.runs(keys).enumerated() {
+            for (number, run) in Self.runs(keys, serverPort: world.serverPort).enumerated() {
                 let version = try await world.put("file-\(number)", sampleBytes(100))
                 // In turn, so that both forms of lines and both ends of the levels are seen.
                 let extra = [
                     "AWS_LAMBDA_LOG_FORMAT": number % 2 == 0 ? "JSON" : "Text", "AWS_LAMBDA_LOG_LEVEL": "TRACE",
                 ]
                 let function = try world.start(run.function, settings: run.settings.merging(extra) { $1 })
-                let written = try await Self.written(by: function, on: PushWorld.notification(of: version))
+                let event = try run.event ?? PushWorld.notification(of: version)
+                let written = try await Self.written(by: function, on: event)
                 #expect(written.contains(run.sign), "\(run.name):\n\(written.suffix(3000))")
                 #expect(traces.found(in: written) == [], "\(run.name)")
                 function.stop()
@@ -72,7 +83,13 @@ import Testing
         }
     }
 
-    private static func runs(_ keys: Keys) -> [Run] {
+    /// A proxy that wants a password; without a port no such thing can be.
+    private static func proxy(_ kind: String, port: Int? = nil) -> String {
+        let password = proxyPassword.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        return "\(kind)://acme:\(password)@127.0.0.1" + (port.map { ":\($0)" } ?? "")
+    }
+
+    private static func runs(_ keys: Keys, serverPort: Int) -> [Run] {
         let noKey = ["SFTP_PRIVATE_KEY": ""]
         let withPassphrase = ["SFTP_PRIVATE_KEY": keys.encrypted, "SFTP_PRIVATE_KEY_PASSPHRASE": passphrase]
         return [
@@ -140,6 +157,26 @@ import Testing
                 settings: withPassphrase.merging(
                     ["AWS_SECRET_ACCESS_KEY": otherSecretKey, "AWS_SESSION_TOKEN": token]) { $1 },
                 sign: "RetryQueueUnavailable"),
+            Run(
+                name: "a SOCKS5 proxy that is none", settings: ["SFTP_PROXY": proxy("socks5", port: serverPort)],
+                sign: "looks like SSH"),
+            Run(
+                name: "an HTTP proxy that is none", settings: ["SFTP_PROXY": proxy("http", port: serverPort)],
+                sign: "looks like SSH"),
+            Run(name: "a proxy without a port", settings: ["SFTP_PROXY": proxy("socks5")], sign: "names no port"),
+            Run(
+                name: "a proxy of another kind", settings: ["SFTP_PROXY": proxy("https", port: serverPort)],
+                sign: "TLS to a proxy is not spoken"),
+            Run(
+                name: "a proxy of a secret", settings: noKey.merging(["SFTP_SECRET_ID": "proxied"]) { $1 },
+                sign: "The secret proxied holds"),
+            Run(
+                name: "a proxy of a secret, without a port",
+                settings: noKey.merging(["SFTP_SECRET_ID": "badly proxied"]) { $1 },
+                sign: "has a Proxy that names no port"),
+            Run(
+                name: "a check through a proxy that is none", event: #"{"action":"check"}"#,
+                settings: noKey.merging(["SFTP_SECRET_ID": "proxied"]) { $1 }, sign: "looks like SSH"),
         ]
     }
 

@@ -61,6 +61,19 @@ struct PushFlowTests {
         #expect(world.connections == 1)
     }
 
+    /// An alarm for settings that are wrong rings, and not the one for a server that is away.
+    @Test func loginThatCannotBeUsedIsAMatterOfTheSettings() async {
+        for reason in [RemoteFailure.Reason.invalidSettings, .connectionLost] {
+            let world = world(["a"])
+            let tap = tapOn(.before, "remote.connect") { _ in .failRemote(reason) }
+            let result = await world.flow(tap: tap).run(event(["a"], content))
+            let expected = reason == .invalidSettings ? "settings" : "connection"
+            #expect(result.summary.failedByClass == [expected: 1] && result.summary.queued == 1)
+            let message = world.queue.messages.first
+            #expect(message?.attributes.contains { $0.name == "errorClass" && $0.value == expected } == true)
+        }
+    }
+
     @Test func queueThatTakesNothingFailsTheFunctionSoThatLambdaKeepsTheEvent() async {
         let world = world(["a"])
         world.queue.behave { $0.maximumMessageBytes = 1 }

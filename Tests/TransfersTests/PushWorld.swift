@@ -140,7 +140,15 @@ final class FailureRecorder: PushObserver {
         var errorClass: String
     }
 
-    private let state = Mutex<(failures: [Failure], warnings: [String], receipts: [PushReceipt])>(([], [], []))
+    private struct State {
+        var failures: [Failure] = []
+        /// How often the objects that failed had been tried.
+        var attempts: [Int?] = []
+        var warnings: [String] = []
+        var receipts: [PushReceipt] = []
+    }
+
+    private let state = Mutex(State())
     private let foundState = Mutex<(keys: [String], isAll: Bool)>(([], false))
 
     /// The keys of what was asked for; nil while more could come.
@@ -150,6 +158,7 @@ final class FailureRecorder: PushObserver {
     func foundAll() { foundState.withLock { $0.isAll = true } }
 
     var failures: [Failure] { state.withLock { $0.failures } }
+    var attempts: [Int?] { state.withLock { $0.attempts } }
     var warnings: [String] { state.withLock { $0.warnings } }
     var receipts: [PushReceipt] { state.withLock { $0.receipts } }
 
@@ -157,8 +166,11 @@ final class FailureRecorder: PushObserver {
     func marked(_ object: ObjectAddress) {}
     func ignored(_ item: IncomingEvent.Ignored) {}
     func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {}
-    func failed(_ subject: PushSubject, errorClass: String, reason: String) {
-        state.withLock { $0.failures.append(Failure(subject: subject, errorClass: errorClass)) }
+    func failed(_ subject: PushSubject, _ account: FailureAccount) {
+        state.withLock { state in
+            state.failures.append(Failure(subject: subject, errorClass: account.errorClass))
+            if case .object = subject { state.attempts.append(account.attempt) }
+        }
     }
     func warning(_ message: String, because reason: String) { state.withLock { $0.warnings.append(message) } }
 }

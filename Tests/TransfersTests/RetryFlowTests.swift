@@ -129,6 +129,7 @@ struct RetryFlowTests {
             waits.append(world.clock.uptimeSeconds - before)
         }
         #expect(waits == waits.sorted() && Set(waits).count == 3, "\(waits)")
+        #expect(world.observer.attempts == [1, 2, 3])
         _ = await world.retryFlow().run()
         #expect(world.queue.deadLetters.count == 1)
     }
@@ -156,6 +157,7 @@ struct RetryFlowTests {
         #expect(await world.retryFlow().run().delivered == 1)
         // Once by push, and at the third receive.
         #expect(world.observer.receipts.map(\.attempt) == [4])
+        #expect(world.observer.attempts == [1])
     }
 
     /// SQS takes the message that replaces another for a new one.
@@ -240,6 +242,14 @@ struct RetryFlowTests {
     private static func key(of path: String) -> String {
         let parts = (path.split(separator: "/").last ?? "").split(separator: ".")
         return String(parts.count > 2 ? parts[2] : parts[0])
+    }
+
+    @Test func failureOfWhatIsTriedAloneSaysHowOftenItWasTried() async throws {
+        let world = world(["k"])
+        let received = try await world.queue.receive(maximumCount: 1, waitSeconds: 0, hiddenSeconds: 60)
+        _ = await world.queue.hide(received, forSeconds: 0)
+        #expect(await world.retryFlow(tap: killers(["k"], in: world)).run().failed == 1)
+        #expect(world.observer.attempts == [2])
     }
 
     @Test func objectThatKillsTheConnectionFailsAloneAndTheOthersGoThrough() async throws {

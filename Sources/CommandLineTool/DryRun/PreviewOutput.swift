@@ -53,8 +53,8 @@ extension PreviewOutput: PushObserver {
         write(.leave(subject: "s3://\(object)", reason: reason.rawValue))
     }
 
-    func failed(_ subject: PushSubject, errorClass: String, reason: String) {
-        write(.fail(subject: "\(subject)", reason: reason))
+    func failed(_ subject: PushSubject, _ account: FailureAccount) {
+        write(.fail(subject: "\(subject)", reason: account.reason))
     }
 
     func warning(_ message: String, because reason: String) {

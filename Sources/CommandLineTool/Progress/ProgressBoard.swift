@@ -92,14 +92,14 @@ struct PushProgress: PushObserver {
         log.skipped(object, because: reason)
     }
 
-    func failed(_ subject: PushSubject, errorClass: String, reason: String) {
+    func failed(_ subject: PushSubject, _ account: FailureAccount) {
         switch subject {
         case .object(let object): board.note { $0.failed("\(object)") }
         case .event, .connection, .retryQueue: board.note { $0.failed(nil) }
         // It has been counted as failed before.
         case .retryMessage: break
         }
-        log.failed(subject, errorClass: errorClass, reason: reason)
+        log.failed(subject, account)
     }
 
     func warning(_ message: String, because reason: String) { log.warning(message, because: reason) }

@@ -60,7 +60,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         } else if let refusal, summary.delivered == 0, summary.marked == 0 {
             self.init(refusal.cause)
         } else if summary.delivered == 0, !summary.failures.isEmpty,
-            summary.failures.allSatisfy({ $0.errorClass == PushSummary.queueClass })
+            summary.failures.allSatisfy({ $0.errorClass == FailureClass.queue.rawValue })
         {
             self = .awsUnusable
         } else {
@@ -72,9 +72,4 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     init?(signal: Int32) {
         self.init(rawValue: 128 + signal)
     }
-}
-
-extension PushSummary {
-    /// The class of a failure of the retry queue.
-    fileprivate static let queueClass = "queue"
 }

@@ -65,23 +65,34 @@ struct Tool: Sendable {
     private func perform(
         _ command: Command, _ log: LogOutput, _ logger: Logger, _ display: ProgressDisplay?
     ) async -> ExitStatus {
+        let run = FunctionRun(id: Self.runID(), logger: logger, log, watch: display?.board)
         do {
-            let services = try FunctionServices(environment: environment, log: log)
-            let run = FunctionRun(id: Self.runID(), logger: logger, log, watch: display?.board)
+            let services = try FunctionServices(for: function, environment: environment, log: log)
             let work = ToolWork(
                 function: function, command: command, services: services, run: run, output: output, display: display)
             let status = try await work.status()
             // Whoever reads the result must not take a part of it for the whole.
             return output.isWhole || status != .done ? status : .someFailed
         } catch {
-            return report(error, command)
+            return report(error, command, run.logger, log)
         }
     }
 
-    /// Says why the work could not be done.
-    private func report(_ error: any Error, _ command: Command) -> ExitStatus {
+    /// Says why the work could not be done: to people in plain words, and where the log is JSON as a line of it, by the
+    /// fields that an invocation of Lambda fails with.
+    private func report(
+        _ error: any Error, _ command: Command, _ logger: Logger, _ log: LogOutput
+    ) -> ExitStatus {
         let reported = ReportedError(error)
-        LineWriter.standardError.write(Array("\(function.rawValue): \(reported.errorMessage)".utf8))
+        if log.options.format == .json {
+            logger.error(
+                "the run failed",
+                metadata: [
+                    "errorType": .string(reported.errorType), "errorMessage": .string(reported.errorMessage),
+                ])
+        } else {
+            LineWriter.standardError.write(Array("\(function.rawValue): \(reported.errorMessage)".utf8))
+        }
         if command.writesJSON { output.write(reported.jsonBytes) }
         return ExitStatus(error)
     }

@@ -32,7 +32,7 @@ struct ProxyConnector {
             do throws(ProxyRefusal) {
                 output = try dialogue.receive(Array(buffer.prefix(count)))[...]
             } catch {
-                throw SFTPError(.connect, error.reason, "\(proxy) \(error.text)")
+                throw SFTPError(error.problem, place, seen: error.seen, remedy: error.remedy)
             }
         }
     }
@@ -51,22 +51,18 @@ struct ProxyConnector {
         control.wakeUp.sleep(&polled, until: deadline)
     }
 
-    private var server: String { "\(configuration.host) port \(configuration.port)" }
+    private var place: ServerPlace {
+        ServerPlace(host: proxy.host, port: "\(proxy.port)", user: configuration.user)
+    }
 
     private func timeout(_ hasHeard: Bool) -> SFTPError {
         let seen = hasHeard ? "it stopped answering" : "it accepted the connection but never said a word"
-        return SFTPError(
-            .connect, .timeout,
-            "\(proxy) did not connect to \(server) within \(configuration.connectTimeoutSeconds) s: \(seen): check "
-                + "SFTP_PROXY, and that the proxy reaches the server")
+        return SFTPError(.proxySilent, place, seen: "\(configuration.connectTimeoutSeconds) s; \(seen)")
     }
 
     private func lost(_ hasHeard: Bool, because cause: String?) -> SFTPError {
-        let when = hasHeard ? "before it had connected to \(server)" : "before it said a word"
-        return SFTPError(
-            .connect, .connectionLost,
-            "\(proxy) ended the connection \(when)\(cause.map { " (\($0))" } ?? ""): check SFTP_PROXY, and what the proxy "
-                + "permits")
+        let when = hasHeard ? "before it had connected us" : "before it said a word"
+        return SFTPError(.proxyLost, place, seen: when + (cause.map { "; \($0)" } ?? ""))
     }
 }
 

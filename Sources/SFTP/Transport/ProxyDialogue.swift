@@ -18,16 +18,23 @@ protocol ProxyDialogue {
 
 /// Why a proxy has not connected us.
 struct ProxyRefusal: Error, Hashable {
-    /// What a caller can act on.
-    let reason: SFTPError.Reason
-    /// What it answered and what to do, as the end of a sentence that begins with the proxy.
-    let text: String
+    /// What has to be mended.
+    let problem: ServerProblem
+    /// What it answered.
+    let seen: String
+    /// What to do, where the answer says more than the problem's own words.
+    let remedy: String
 
-    init(_ reason: SFTPError.Reason, _ text: String) {
-        self.reason = reason
-        self.text = text
+    init(_ problem: ServerProblem, _ seen: String, remedy: String? = nil) {
+        self.problem = problem
+        self.seen = seen
+        self.remedy = remedy ?? problem.remedy
     }
 }
+
+/// What to do about answers that both kinds of proxies give.
+private let rules = "ask who runs the proxy to permit connections to SFTP_HOST and SFTP_PORT"
+private let itself = "check SFTP_PROXY: it may name the server itself, where there is no proxy"
 
 extension ProxyServer {
     /// The dialogue that leads to a server. Names are given to the proxy as they are, which looks them up where it stands.
@@ -86,7 +93,7 @@ struct SOCKS5Dialogue: ProxyDialogue {
         case .authentication:
             guard word[1] == 0 else {
                 throw ProxyRefusal(
-                    .authenticationRejected, "refused the user and the password (status \(word[1])): check SFTP_PROXY")
+                    .proxyLoginRefused, "it refused the user and the password with the status \(word[1])")
             }
             return request()
         case .reply: try replied(word)
@@ -110,13 +117,10 @@ struct SOCKS5Dialogue: ProxyDialogue {
             return [Self.authenticationVersion] + Self.counted(user) + Self.counted(password)
         case Self.noneAcceptable:
             let offered = user == nil ? "without a user and a password" : "with a user and a password, nor without"
-            throw ProxyRefusal(
-                .authenticationRejected, "does not let us in \(offered): check the user and the password in SFTP_PROXY")
+            throw ProxyRefusal(.proxyLoginRefused, "not \(offered)")
         default: break
         }
-        throw ProxyRefusal(
-            .protocolViolation,
-            "chose a way to log in that it was not offered (method \(word[1])): is it a SOCKS5 proxy?")
+        throw ProxyRefusal(.noProxy, "it chose a way to log in that it was not offered, method \(word[1])")
     }
 
     private mutating func request() -> [UInt8] {
@@ -137,37 +141,45 @@ struct SOCKS5Dialogue: ProxyDialogue {
         case Self.ipv6: expect(16 + Self.portBytes, .address)
         case Self.domainName: expect(1, .addressLength)
         default:
-            throw ProxyRefusal(.protocolViolation, "answered with an address of an unknown type (\(type))")
+            throw ProxyRefusal(.noProxy, "it answered with an address of an unknown type (\(type))")
         }
     }
 
     /// RFC 1928, section 6.
     private static func refusal(code: UInt8) -> ProxyRefusal {
-        let known: (SFTPError.Reason, String) =
+        let (problem, name, remedy): (ServerProblem, String, String?) =
             switch code {
-            case 1: (.unreachable, "general SOCKS server failure")
-            case 2: (.unreachable, "connection not allowed by ruleset; the proxy's rules have to permit it")
-            case 3: (.unreachable, "network unreachable")
-            case 4: (.unreachable, "host unreachable; it may not find the name: check SFTP_HOST")
-            case 5: (.unreachable, "connection refused: check SFTP_HOST and SFTP_PORT")
-            case 6: (.unreachable, "TTL expired")
-            case 7: (.unsupported, "command not supported")
-            case 8: (.unsupported, "address type not supported")
-            default: (.unreachable, "a failure that has no name")
+            case 1: (.proxyRefuses, "general SOCKS server failure", nil)
+            case 2: (.proxyRefuses, "connection not allowed by ruleset", rules)
+            case 3: (.proxyRefuses, "network unreachable", nil)
+            case 4: (.proxyRefuses, "host unreachable", "check SFTP_HOST, which the proxy may not be able to look up")
+            case 5: (.proxyRefuses, "connection refused", "check SFTP_HOST and SFTP_PORT")
+            case 6: (.proxyRefuses, "TTL expired", nil)
+            case 7: (.proxyUnsuited, "command not supported", nil)
+            case 8: (.proxyUnsuited, "address type not supported", nil)
+            default: (.proxyRefuses, "a failure that has no name", nil)
             }
-        return ProxyRefusal(known.0, "could not connect to the server, reply \(code): \(known.1)")
+        return ProxyRefusal(problem, "reply \(code): \(name)", remedy: remedy)
     }
 
     private static func otherProtocol(_ word: [UInt8]) -> ProxyRefusal {
         let hint: String =
             switch UnicodeScalar(word[0]) {
-            case "H": "it looks like HTTP: SFTP_PROXY may have to begin with http://"
-            case "S": "it looks like SSH: SFTP_PROXY may name the server itself"
-            case "\u{4}", "\0": "it looks like SOCKS4, which is not supported: check SFTP_PROXY"
-            default: "check SFTP_PROXY"
+            case "H": "; it looks like HTTP"
+            case "S": "; it looks like SSH"
+            case "\u{4}", "\0": "; it looks like SOCKS4, which is not supported"
+            default: ""
             }
         return ProxyRefusal(
-            .protocolViolation, "does not speak SOCKS5, its answer begins with byte \(word[0]); \(hint)")
+            .noProxy, "its answer begins with byte \(word[0])\(hint)", remedy: remedy(UnicodeScalar(word[0])))
+    }
+
+    private static func remedy(_ first: UnicodeScalar) -> String? {
+        switch first {
+        case "H": "check SFTP_PROXY: it may have to begin with http://"
+        case "S": itself
+        default: nil
+        }
     }
 
     /// No longer than 255 bytes: `SFTP_PROXY` is read so.
@@ -229,8 +241,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
             head.append(byte)
             totalBytes += 1
             guard totalBytes <= Self.maximumHeadBytes else {
-                throw ProxyRefusal(
-                    .protocolViolation, "sent an answer that has no end within \(Self.maximumHeadBytes) bytes")
+                throw ProxyRefusal(.noProxy, "its answer has no end within \(Self.maximumHeadBytes) bytes")
             }
             guard head.prefix(Self.opening.count).elementsEqual(Self.opening.prefix(head.count)) else {
                 throw otherProtocol()
@@ -250,43 +261,39 @@ struct HTTPConnectDialogue: ProxyDialogue {
         let line = head.prefix { $0 != Self.lineFeed && $0 != Self.carriageReturn }
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2)
         guard words.count > 1, words[1].count == 3, let status = Int(String(decoding: words[1], as: UTF8.self)) else {
-            throw ProxyRefusal(.protocolViolation, "sent a first line that is none of HTTP: \(Self.shown(line))")
+            throw ProxyRefusal(.noProxy, "its first line is none of HTTP: \(Self.shown(line))")
         }
         switch status {
         case 200..<300: isDone = true
         case 100..<200:
             interimAnswers += 1
             guard interimAnswers <= Self.maximumInterimAnswers else {
-                throw ProxyRefusal(.protocolViolation, "only says to wait, again and again")
+                throw ProxyRefusal(.noProxy, "it only says to wait, again and again")
             }
             head = []
         case 407:
-            let what = hasUser ? "refused the user and the password" : "wants a user and a password"
-            throw ProxyRefusal(
-                .authenticationRejected,
-                "\(what) (\(Self.shown(line))): check SFTP_PROXY; only the method Basic is known here")
+            let what = hasUser ? "it refused the user and the password" : "it wants a user and a password"
+            throw ProxyRefusal(.proxyLoginRefused, "\(what): \(Self.shown(line))")
         default:
-            let advice =
+            let remedy: String? =
                 switch status {
-                case 403, 405: "the proxy's rules have to permit CONNECT to this host and port"
-                case 502, 503, 504: "the proxy does not reach the server: check SFTP_HOST and SFTP_PORT"
-                default: "check SFTP_PROXY, SFTP_HOST and SFTP_PORT"
+                case 403, 405: rules
+                case 502, 503, 504: "check SFTP_HOST and SFTP_PORT, and that the proxy reaches the server"
+                default: nil
                 }
-            throw ProxyRefusal(
-                .unreachable, "did not connect to the server, it answered \(Self.shown(line)): \(advice)")
+            throw ProxyRefusal(.proxyRefuses, "it answered \(Self.shown(line))", remedy: remedy)
         }
     }
 
     private func otherProtocol() -> ProxyRefusal {
-        let hint: String =
+        let (hint, remedy): (String, String?) =
             switch UnicodeScalar(head.first ?? 0) {
-            case "S": "it looks like SSH: SFTP_PROXY may name the server itself"
-            case "\u{5}": "it looks like SOCKS5: SFTP_PROXY may have to begin with socks5://"
-            case "\u{15}", "\u{16}": "it looks like TLS, which is not spoken with proxies"
-            default: "check SFTP_PROXY"
+            case "S": ("; it looks like SSH", itself)
+            case "\u{5}": ("; it looks like SOCKS5", "check SFTP_PROXY: it may have to begin with socks5://")
+            case "\u{15}", "\u{16}": ("; it looks like TLS, which is not spoken with proxies", nil)
+            default: ("", nil)
             }
-        return ProxyRefusal(
-            .protocolViolation, "does not speak HTTP/1.1, its answer begins with \(Self.shown(head[...])); \(hint)")
+        return ProxyRefusal(.noProxy, "its answer begins with \(Self.shown(head[...]))\(hint)", remedy: remedy)
     }
 
     private static func shown(_ bytes: some Collection<UInt8>) -> String {

@@ -116,6 +116,8 @@ extension SSHConnection {
         let policy = configuration.hostKeys
         let shown = "\(key.type) \(info.hostKeyFingerprint)"
         guard !policy.isUnset else {
+            // Who observes is told what was shown, and says it.
+            guard configuration.observation == nil else { return }
             return logger.warning(
                 "the server's host key is not checked: anybody could stand in its place. Set SFTP_HOST_KEY",
                 metadata: ["setting": "SFTP_HOST_KEY=\(key.line)", "fingerprint": "\(info.hostKeyFingerprint)"])

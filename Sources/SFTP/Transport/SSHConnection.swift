@@ -35,6 +35,7 @@ final class SSHConnection {
         let connectDeadline = ContinuousClock.now + .seconds(configuration.connectTimeoutSeconds)
         configuration.observation?.begin(.resolve)
         let addresses = try connector.resolve(until: connectDeadline)
+        configuration.observation?.note(addresses: addresses)
         configuration.observation?.begin(.connect)
         readyDeadline = ContinuousClock.now + .seconds(configuration.readyTimeoutSeconds)
         let (descriptor, address) = try connector.connect(addresses, until: min(connectDeadline, readyDeadline))

@@ -13,6 +13,7 @@ public final class SSHObservation: Sendable {
 
     private struct State {
         var info = SSHSessionInfo()
+        var addresses: [String] = []
         var steps: [TimedStep] = []
         var current: (step: SFTPError.Step, began: ContinuousClock.Instant)?
     }
@@ -24,6 +25,9 @@ public final class SSHObservation: Sendable {
 
     /// What the server has shown until now.
     public var info: SSHSessionInfo { state.withLock { $0.info } }
+
+    /// The addresses that the name has; those of the proxy, where there is one.
+    public var addresses: [String] { state.withLock { $0.addresses } }
 
     /// The steps that have been left, in their order. Where the attempt has failed, the last one is where it did.
     public var steps: [TimedStep] { state.withLock { $0.steps } }
@@ -39,6 +43,9 @@ public final class SSHObservation: Sendable {
             state.current = (step, .now)
         }
     }
+
+    /// The name has been looked up.
+    func note(addresses: [SocketAddress]) { state.withLock { $0.addresses = addresses.map(\.description) } }
 
     /// What is known by now.
     func note(_ info: SSHSessionInfo) { state.withLock { $0.info = info } }

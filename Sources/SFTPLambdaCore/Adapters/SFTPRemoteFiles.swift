@@ -231,7 +231,8 @@ extension RemoteFailure {
         case .status(.permissionDenied): reason = .denied
         case .status(.fileAlreadyExists): reason = .alreadyExists
         case .status(.operationUnsupported), .unsupported: reason = .unsupported
-        case .status, .invalidConfiguration: reason = .failed
+        case .status: reason = .failed
+        case .invalidConfiguration: reason = .invalidSettings
         case .cancelled: reason = .cancelled
         case .connectionLost, .timeout, .protocolViolation, .unreachable, .hostKeyMismatch, .authenticationRejected:
             reason = .connectionLost

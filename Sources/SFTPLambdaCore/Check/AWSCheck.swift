@@ -26,13 +26,13 @@ struct AWSCheck {
         } ?? false
     }
 
-    /// Reads the secret that SFTP_SECRET_ID names.
-    func secret(_ connector: ServerConnector, id: String, _ list: inout CheckList) async {
+    /// Reads the secret that SFTP_SECRET_ID names. Without it nobody can log in.
+    func secret(_ connector: ServerConnector, id: String, _ list: inout CheckList) async -> Bool {
         let wording = CheckList.Wording(
             name: "read the secret", meaning: "there is nothing to log in with",
             advice: "see that SFTP_SECRET_ID is right, and allow secretsmanager:GetSecretValue on it", cause: .aws)
-        await list.attempt(wording) {
-            ((), "\(id), for \(try await connector.origin(deadlineUptimeSeconds: deadline))")
-        }
+        return await list.attempt(wording) {
+            (true, "\(id), for \(try await connector.origin(deadlineUptimeSeconds: deadline))")
+        } ?? false
     }
 }

@@ -68,6 +68,7 @@ struct CheckList {
         // What is tried has a key of its own: which keys have to be allowed, the step knows.
         let isDenial = (error as? AWSError).flatMap(AWSProblem.init) == .accessDenied
         if !told.remedy.isEmpty, !isDenial { wording.advice = told.remedy }
+        if error is SettingsError { wording.cause = .settings }
         note(wording, seen: told.finding, milliseconds: milliseconds)
     }
 

@@ -21,14 +21,17 @@ struct DirectoryCheck {
     /// What is tried, in a few words.
     var title: String { "work in \(setting)" }
 
-    private var setting: String { function == .pull ? "SFTP_SOURCE_DIR" : "SFTP_TARGET_DIR" }
+    private var setting: String { directorySetting.rawValue }
+
+    private var directorySetting: DirectoryDiagnosis.Setting { isPull ? .source : .target }
 
     private var isPull: Bool { function == .pull }
 
     /// Tries one thing after the other, each only where what it builds on works.
     func run(_ client: SFTPClient, _ list: inout CheckList) async {
         // What takes files need not show them.
-        guard await lists(client, &list) || !isPull else {
+        let listing = await lists(client, &list)
+        guard listing.works || !isPull else {
             return list.skip("write, rename and remove", because: "\(setting) cannot be listed")
         }
         guard !changesNothing else {
@@ -37,7 +40,7 @@ struct DirectoryCheck {
         let number = UInt64.random(in: 0 ... .max)
         let ours = directory.appending(.ours)
         let scratch = await makes(
-            ours.appending(Self.name("check-" + String(number, radix: 16))), in: ours, client, &list)
+            ours.appending(Self.name("check-" + String(number, radix: 16))), in: ours, client, listing.remedy, &list)
         guard scratch != nil || !isPull else {
             return list.skip("write, rename and remove", because: "there is no directory of our own to try it in")
         }
@@ -46,7 +49,7 @@ struct DirectoryCheck {
                 ?? directory.appending(TemporaryName.name(for: Self.name(name), randomBits: bits))
         }
         let (first, second) = (place("first", number), place("second", ~number))
-        if await writes(first, client, &list) {
+        if await writes(first, client, listing.remedy, &list) {
             await setsTime(first, client, &list)
             await renames(first, second, client, &list)
         } else {
@@ -62,13 +65,23 @@ struct DirectoryCheck {
 
     private static func counted(_ entries: Int) -> String { entries == 1 ? "1 entry" : "\(entries) entries" }
 
-    private func lists(_ client: SFTPClient, _ list: inout CheckList) async -> Bool {
+    /// - Returns: whether it works; if not, what to do where it cannot be worked in either.
+    private func lists(
+        _ client: SFTPClient, _ list: inout CheckList
+    ) async -> (works: Bool, remedy: String?) {
         let wording = CheckList.Wording(
             name: "list \(setting)",
             meaning: isPull ? "nothing can be pulled" : "where files go cannot be seen",
             advice: "check \(setting) (now \(directory)), and the account's rights there", isNeeded: isPull)
-        return await list.attempt(wording) {
-            let handle = try await opened(client)
+        var remedy: String?
+        let works: Void? = await list.attempt(wording) {
+            let handle: SFTPHandle
+            do {
+                handle = try await opened(client)
+            } catch {
+                remedy = (error as? Diagnosed)?.remedy
+                throw error
+            }
             let entries: [SFTPName]?
             do {
                 entries = try await client.readdir(handle)
@@ -78,18 +91,21 @@ struct DirectoryCheck {
             }
             try await client.close(handle)
             let count = (entries ?? []).count { ![Array(".".utf8), Array("..".utf8)].contains($0.filename) }
-            return (true, "\(Self.counted(count)) in the first answer")
-        } ?? false
+            return ((), "\(Self.counted(count)) in the first answer")
+        }
+        return (works != nil, remedy)
     }
 
-    /// - Throws: for SFTP_SOURCE_DIR what a run would say of it.
+    /// - Throws: what a run would say of the directory.
     private func opened(_ client: SFTPClient) async throws -> SFTPHandle {
         do throws(SFTPError) {
             return try await client.opendir(path(directory))
         } catch {
-            guard isPull,
-                let diagnosis = await SourceDirectoryDiagnosis(
-                    RemoteFailure(error), at: directory, on: SFTPRemoteFiles(client: client))
+            // Of a directory that takes files it says nothing that they may not be listed.
+            guard
+                let diagnosis = await DirectoryDiagnosis(
+                    of: directorySetting, RemoteFailure(error), at: directory, on: SFTPRemoteFiles(client: client)),
+                isPull || diagnosis.problem != .denied
             else { throw error }
             throw Diagnosed(finding: diagnosis.finding, remedy: diagnosis.remedy)
         }
@@ -101,14 +117,14 @@ struct DirectoryCheck {
     }
 
     private func makes(
-        _ path: RemotePath, in ours: RemotePath, _ client: SFTPClient, _ list: inout CheckList
+        _ path: RemotePath, in ours: RemotePath, _ client: SFTPClient, _ remedy: String?, _ list: inout CheckList
     ) async -> Scratch? {
         let wording = CheckList.Wording(
             name: "make a directory",
             meaning: isPull
                 ? "what was pulled cannot be moved to .done, so each run would pull it again and fail"
                 : "directories of keys cannot be made: objects go only into directories that are there",
-            advice: "ask the partner for write permission in \(setting)", isNeeded: isPull)
+            advice: remedy ?? "ask the partner for write permission in \(setting)", isNeeded: isPull)
         return await list.attempt(wording) {
             // In a task of its own: cut off in between, nobody would know what was made.
             (try await Task { try await make(path, in: ours, client) }.value, "\(path)")
@@ -147,10 +163,12 @@ struct DirectoryCheck {
         if let ours = scratch.madeAround { try? await client.rmdir(path(ours)) }
     }
 
-    private func writes(_ file: RemotePath, _ client: SFTPClient, _ list: inout CheckList) async -> Bool {
+    private func writes(
+        _ file: RemotePath, _ client: SFTPClient, _ remedy: String?, _ list: inout CheckList
+    ) async -> Bool {
         let wording = CheckList.Wording(
             name: "write a file", meaning: isPull ? "of no matter to pull, which writes none" : "nothing can be pushed",
-            advice: "ask the partner for write permission in \(setting), and whether the disk is full",
+            advice: remedy ?? "ask the partner for write permission in \(setting), and whether the disk is full",
             isNeeded: !isPull)
         return await list.attempt(wording) {
             try await write(file, client)

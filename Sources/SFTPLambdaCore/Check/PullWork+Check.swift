@@ -8,8 +8,9 @@ extension PullWork {
         try await run.window.run {
             var (list, report) = (CheckList(), CheckReport(function: .pull))
             let aws = AWSCheck(services: services, run: run)
+            var hasLogin = settings.connection.secretID == nil
             if await aws.credentials(&list) {
-                if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
+                if let id = settings.connection.secretID { hasLogin = await aws.secret(connector, id: id, &list) }
                 await aws.checkTarget(
                     settings.bucket.text, prefix: settings.keyPrefix, needsLooks: settings.afterPull == .keep,
                     &list)
@@ -21,7 +22,7 @@ extension PullWork {
                 work: DirectoryCheck(
                     function: .pull, directory: settings.sourceDirectory,
                     changesNothing: settings.afterPull == .keep), run: run
-            ).run(&list)
+            ).run(&list, hasLogin: hasLogin)
             report.steps = list.steps
             return report
         }

@@ -29,8 +29,9 @@ extension PushWork {
         try await run.window.run {
             var (list, report) = (CheckList(), CheckReport(function: function))
             let aws = AWSCheck(services: services, run: run)
+            var hasLogin = settings.connection.secretID == nil
             if await aws.credentials(&list) {
-                if let id = settings.connection.secretID { await aws.secret(connector, id: id, &list) }
+                if let id = settings.connection.secretID { hasLogin = await aws.secret(connector, id: id, &list) }
                 await own(aws, &list)
             } else {
                 list.skip("S3 and SQS", because: "there are no credentials")
@@ -40,7 +41,7 @@ extension PushWork {
                 work: DirectoryCheck(
                     function: function, directory: settings.targetDirectory, allowsInPlace: settings.allowInPlace),
                 run: run
-            ).run(&list)
+            ).run(&list, hasLogin: hasLogin)
             report.steps = list.steps
             return report
         }

@@ -10,7 +10,13 @@ struct ServerCheck {
     let run: FunctionRun
 
     /// Does it all, and closes the connection.
-    func run(_ list: inout CheckList) async -> ServerFacts? {
+    /// - Parameter hasLogin: false when the secret that holds the login could not be read: then nothing is tried.
+    func run(_ list: inout CheckList, hasLogin: Bool) async -> ServerFacts? {
+        guard hasLogin else {
+            list.skip("connect and log in", because: "there is nothing to log in with: the secret cannot be read")
+            list.skip(work.title, because: "there is no connection")
+            return nil
+        }
         let observation = SSHObservation()
         let result: Result<SFTPClient, any Error>
         do {
@@ -68,12 +74,11 @@ struct ServerCheck {
         of observation: SSHObservation, _ result: Result<SFTPClient, any Error>, _ isHostKeySet: Bool,
         _ list: inout CheckList
     ) {
-        let info = observation.info
         var steps = observation.steps
         if case .failure(let error) = result {
             let failed = (error as? SFTPError)?.step
             let last = steps.last?.step == failed ? steps.popLast() : nil
-            noteWorking(steps, info, isHostKeySet, &list)
+            noteWorking(steps, observation, isHostKeySet, &list)
             let failure = error as? FunctionFailure ?? (error as? SFTPError).map(FunctionFailure.init)
             list.note(
                 CheckList.Wording(
@@ -81,13 +86,15 @@ struct ServerCheck {
                     advice: (error as? SFTPError).map { Self.advice($0) } ?? "",
                     cause: failure?.cause ?? .settings), failed: error, milliseconds: last.map { $0.seconds * 1000 })
         } else {
-            noteWorking(steps, info, isHostKeySet, &list)
+            noteWorking(steps, observation, isHostKeySet, &list)
         }
     }
 
     private func noteWorking(
-        _ steps: [SSHObservation.TimedStep], _ info: SSHSessionInfo, _ isHostKeySet: Bool, _ list: inout CheckList
+        _ steps: [SSHObservation.TimedStep], _ observation: SSHObservation, _ isHostKeySet: Bool,
+        _ list: inout CheckList
     ) {
+        let info = observation.info
         for timed in steps {
             let milliseconds = timed.seconds * 1000
             if timed.step == .hostKey && !isHostKeySet {
@@ -99,14 +106,16 @@ struct ServerCheck {
                         isNeeded: false), seen: "any key is taken: SFTP_HOST_KEY is not set", milliseconds: milliseconds
                 )
             } else {
-                list.works(Self.name(timed.step), seen: seen(timed.step, info), milliseconds: milliseconds)
+                list.works(Self.name(timed.step), seen: seen(timed.step, observation), milliseconds: milliseconds)
             }
         }
     }
 
-    private func seen(_ step: SFTPError.Step, _ info: SSHSessionInfo) -> String {
-        switch step {
-        case .resolve, .connect: info.address
+    private func seen(_ step: SFTPError.Step, _ observation: SSHObservation) -> String {
+        let info = observation.info
+        return switch step {
+        case .resolve: Self.listed(observation.addresses)
+        case .connect: info.address
         case .handshake: info.serverIdentification
         case .hostKey: "\(info.hostKeyFingerprint), as expected"
         case .authentication: info.authentication
@@ -123,6 +132,14 @@ struct ServerCheck {
         case .authentication: "log in"
         case .sftpStart, .operation: "start SFTP"
         }
+    }
+
+    /// Some names have many addresses.
+    private static let maximumAddresses = 8
+
+    private static func listed(_ addresses: [String]) -> String {
+        let more = addresses.count - maximumAddresses
+        return addresses.prefix(maximumAddresses).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
     }
 
     /// For a failure that does not say itself what to do.

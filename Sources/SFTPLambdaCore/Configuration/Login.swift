@@ -23,6 +23,7 @@ public struct Login: Sendable, Hashable {
         if let passphrase, passphrase != plain.passphrase { names.append("Passphrase") }
         if let password, password != plain.password { names.append("Password") }
         if let hostKey, hostKey != plain.hostKey { names.append("HostKey") }
+        if let proxy, proxy != plain.proxy { names.append("Proxy") }
         return names
     }
 }

@@ -34,6 +34,12 @@ public struct PushSettings: Sendable, Hashable {
         try self.init(reading: &reader, needsQueue: needsQueue)
     }
 
+    /// Reads the settings that `function` works with: push does without a queue, where somebody else has looked for one.
+    /// - Throws: `SettingsError` with every fault.
+    init(work function: LambdaFunction, environment: [String: String]) throws(SettingsError) {
+        try self.init(environment: environment, for: function, needsQueue: function == .pushRetry)
+    }
+
     /// Reads the one setting that push cannot do without: where to put what it cannot push.
     /// - Throws: `SettingsError` when it is missing or faulty.
     static func retryQueue(

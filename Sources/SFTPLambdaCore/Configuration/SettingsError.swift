@@ -43,6 +43,14 @@ public struct SettingsError: LambdaReportableError, Sendable, Hashable, CustomSt
         self.faults = faults
     }
 
+    /// What is wrong, on one line.
+    var finding: String { faults.map { "\($0.name) \($0.problem)" }.joined(separator: "; ") }
+
+    /// What would be right, on one line.
+    var remedy: String {
+        faults.map { "\($0.name): \($0.expected), such as \($0.example)" }.joined(separator: "; ")
+    }
+
     /// The stable word under which Lambda reports it.
     public var errorType: String { FailureType.invalidSettings.rawValue }
 

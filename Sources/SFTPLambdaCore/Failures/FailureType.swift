@@ -21,11 +21,13 @@ package enum FailureType: String, CaseIterable, Sendable {
         case .invalidSettings: "A setting is missing or cannot be used. The message lists each with what is expected."
         case .invalidArguments: "On a command line: an option or an argument is wrong."
         case .malformedEvent: "pull was invoked with something that is no JSON."
-        case .serverNameNotResolved: "The name in SFTP_HOST has no address."
-        case .serverUnreachable: "There is no connection to the address and port of the server."
+        case .serverNameNotResolved:
+            "The name in SFTP_HOST, or that of the proxy, has no address, or cannot be looked up."
+        case .serverUnreachable:
+            "There is no connection to the address and port of the server, or the proxy makes none."
         case .handshakeFailed: "A connection stands, and the two sides do not agree, or the server closes it."
         case .hostKeyRefused: "The server shows another host key than the expected one. No credential was sent."
-        case .loginRefused: "The server takes neither the key nor the password."
+        case .loginRefused: "The server does not take the key or the password, or wants a new password."
         case .sftpUnavailable: "The login works, and SFTP does not start or broke off."
         case .credentialsUnavailable: "On a command line: there are no AWS credentials."
         case .secretUnavailable: "The secret of SFTP_SECRET_ID cannot be read."

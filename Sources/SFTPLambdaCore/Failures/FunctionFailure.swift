@@ -76,3 +76,5 @@ protocol RemediedError: Error {
 extension FunctionFailure: RemediedError {}
 
 extension SFTPError: RemediedError {}
+
+extension SettingsError: RemediedError {}

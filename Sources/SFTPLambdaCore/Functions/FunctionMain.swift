@@ -58,7 +58,7 @@ package enum FunctionMain {
     private static func handler(
         of function: LambdaFunction, _ environment: [String: String], _ log: LogOutput, _ logger: Logger
     ) throws -> any LambdaHandler {
-        let services = try FunctionServices(environment: environment, log: log)
+        let services = try FunctionServices(for: function, environment: environment, log: log)
         switch function {
         case .pull: return try PullFunction(services: services, logger: logger)
         case .push: return try PushFunction(services: services, logger: logger)

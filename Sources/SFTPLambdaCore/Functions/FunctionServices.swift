@@ -10,23 +10,34 @@ package struct FunctionServices: Sendable {
     package let aws: AWSConfiguration
     package let log: LogOutput
 
-    /// - Throws: `FunctionFailure` when no region is set.
-    package init(environment: [String: String], log: LogOutput) throws {
+    /// - Throws: `SettingsError` when no region is set, with every fault of the function's own settings besides: who sets
+    ///   up a program learns of all at once.
+    package init(for function: LambdaFunction, environment: [String: String], log: LogOutput) throws {
         self.environment = environment
         self.log = log
         http = HTTPClient(HTTPClientConfiguration(environment: environment))
         guard let region = try AWSRegion.resolve(environment: environment) else {
-            let expected =
-                environment[RuntimeAPIAddress.variable]?.isEmpty == false
-                ? "AWS_REGION, which Lambda sets"
-                : "AWS_REGION, or a region in the profile of the AWS tools (AWS_PROFILE, else default)"
-            throw FunctionFailure(
-                type: .invalidSettings, cause: .settings,
-                message: "no AWS region is known. Expected: \(expected). Example: AWS_REGION=eu-central-1")
+            throw SettingsError([Self.noRegion] + Self.faults(of: function, environment))
         }
         aws = AWSConfiguration(
             http: http, credentials: CredentialsChain(environment: environment, http: http), region: region,
             environment: environment)
+    }
+
+    private static let noRegion = SettingFault(
+        name: "AWS_REGION", problem: "is not set, and no profile of the AWS tools names a region",
+        expected: "the region of the buckets and queues (Lambda sets it)", example: "AWS_REGION=eu-central-1")
+
+    private static func faults(of function: LambdaFunction, _ environment: [String: String]) -> [SettingFault] {
+        do throws(SettingsError) {
+            switch function {
+            case .pull: _ = try PullSettings(environment: environment)
+            case .push, .pushRetry: _ = try PushSettings(work: function, environment: environment)
+            }
+            return []
+        } catch {
+            return error.faults
+        }
     }
 
     /// The metrics of a run, to be filled.

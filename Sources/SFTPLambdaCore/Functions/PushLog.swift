@@ -32,15 +32,16 @@ package struct PushLog: PushObserver {
         logger.info("object needs nothing", metadata: fields)
     }
 
-    package func failed(_ subject: PushSubject, errorClass: String, reason: String) {
+    package func failed(_ subject: PushSubject, _ account: FailureAccount) {
         var fields: Logger.Metadata = [:]
         switch subject {
         case .object(let object), .retryMessage(let object?): fields = Self.fields(object)
         case .event(let messageID?): fields["messageId"] = .string(messageID)
         case .event(nil), .connection, .retryQueue, .retryMessage(nil): break
         }
-        fields["errorClass"] = .string(errorClass)
-        fields["reason"] = .string(reason)
+        fields["errorClass"] = .string(account.errorClass)
+        fields["reason"] = .string(account.reason)
+        fields["attempt"] = account.attempt.map { .stringConvertible($0) }
         fields["action"] = Self.action(subject).map { .string($0) }
         logger.error(Self.message(subject), metadata: fields)
     }

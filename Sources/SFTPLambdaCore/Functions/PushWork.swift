@@ -18,8 +18,7 @@ package struct PushWork: Sendable {
     package init(
         _ function: LambdaFunction, services: FunctionServices, logger: Logger
     ) throws(SettingsError) {
-        settings = try PushSettings(
-            environment: services.environment, for: function, needsQueue: function == .pushRetry)
+        settings = try PushSettings(work: function, environment: services.environment)
         for warning in settings.warnings { logger.warning("\(warning)") }
         self.services = services
         connector = ServerConnector(
@@ -92,7 +91,8 @@ package struct PushWork: Sendable {
             if error.reason != .cancelled { noteRefusal(FunctionFailure(error)) }
             throw RemoteFailure(error)
         } catch {
-            throw RemoteFailure(Task.isCancelled ? .cancelled : .connectionLost, "\(error)")
+            // Only the secret is left, which could be read when the plan was made.
+            throw RemoteFailure(Task.isCancelled ? .cancelled : .invalidSettings, "\(error)")
         }
         guard opened.add(client) else {
             await client.close()

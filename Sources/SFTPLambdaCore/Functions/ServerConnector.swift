@@ -127,17 +127,19 @@ struct ServerConnector: Sendable {
 
     private func explained(_ error: SFTPError, _ login: Login) -> SFTPError {
         var explained = error
-        if error.step == .connect, error.reason == .timeout, let network {
+        // Behind a proxy, the way out is the proxy's.
+        if error.step == .connect, error.reason == .timeout, login.proxy == nil, let network {
             explained.advise(network.advice(port: "\(settings.port)"))
         }
         let concernsLogin =
             [.authentication, .hostKey].contains(error.step)
             && [.invalidConfiguration, .authenticationRejected, .hostKeyMismatch].contains(error.reason)
-        if concernsLogin, let secretID = settings.secretID {
+        let concernsProxy = [.resolve, .connect].contains(error.step) && login.proxy != nil
+        if concernsLogin || concernsProxy, let secretID = settings.secretID {
             let names = login.partsOfSecret(besides: settings.login)
             if !names.isEmpty {
                 explained.advise(
-                    "the secret \(secretID) holds \(names.joined(separator: ", ")): what it holds goes before the variables"
+                    "The secret \(secretID) holds \(names.joined(separator: ", ")): what it holds goes before the variables"
                 )
             }
         }

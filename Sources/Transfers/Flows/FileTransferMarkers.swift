@@ -18,7 +18,7 @@ extension FileTransfer {
         } catch {
             switch error.reason {
             // Gone, or there is a newer one at its place, or the loss of the connection is told by others.
-            case .notFound, .alreadyExists, .connectionLost, .cancelled: return
+            case .notFound, .alreadyExists, .connectionLost, .cancelled, .invalidSettings: return
             case .denied, .changed, .unsupported, .failed:
                 ledger.warningOnce(
                     "markers of files that were taken stay at their places; each counts only for files that are not newer",

@@ -121,7 +121,7 @@ extension FileTransfer {
             switch error.reason {
             case .alreadyExists: await removeReplaced(aside)
             // The partner or the purge has removed it, or what comes next tells of the lost connection.
-            case .notFound, .connectionLost: return
+            case .notFound, .connectionLost, .invalidSettings: return
             case .denied, .changed, .unsupported, .cancelled, .failed:
                 ledger.warning(
                     "the older file of that name in \(plan.doneName) is now called \(aside): \(error)", path: target)

@@ -202,6 +202,7 @@ final class PullLedger: Sendable {
             }
         case .cancelled:
             cutOff(path, startedAt: startSeconds, modified)
+        case .invalidSettings: failed(path, .settings, failure.message, modified: modified)
         case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed:
             failed(path, .server, failure.message, modified: modified)
         }

@@ -108,7 +108,7 @@ struct TreeWalk: Sendable {
         ledger.listingCutShort()
         var failure = failure
         if directory.depth == 0,
-            let diagnosis = await SourceDirectoryDiagnosis(failure, at: directory.path, on: files)
+            let diagnosis = await DirectoryDiagnosis(of: .source, failure, at: directory.path, on: files)
         {
             failure.message = diagnosis.description
         }

@@ -14,10 +14,7 @@ public protocol PushObserver: Sendable {
     /// There was nothing to do for an object, and that is no failure.
     func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason)
     /// Something failed, and somebody may have to do something.
-    /// - Parameters:
-    ///   - errorClass: one word for alarms.
-    ///   - reason: what was tried, what the other side answered, and what helps.
-    func failed(_ subject: PushSubject, errorClass: String, reason: String)
+    func failed(_ subject: PushSubject, _ account: FailureAccount)
     /// Something that the operator should know and that stops nothing: `message` is the same whenever it happens, and
     /// `reason` tells this time from others.
     func warning(_ message: String, because reason: String)
@@ -54,6 +51,23 @@ public enum PushSubject: Hashable, Sendable, CustomStringConvertible {
         case .retryQueue: "retry queue"
         case .retryMessage(let object): object.map { "retry of \($0)" } ?? "retry of an event"
         }
+    }
+}
+
+/// What is told of one failure.
+public struct FailureAccount: Hashable, Sendable {
+    /// One word for alarms.
+    public var errorClass: String
+    /// What was tried, what the other side answered, and what helps.
+    public var reason: String
+    /// How often an object has been tried, this time included; nil for what is no object.
+    public var attempt: Int?
+
+    /// Makes an account.
+    public init(errorClass: String, reason: String, attempt: Int? = nil) {
+        self.errorClass = errorClass
+        self.reason = reason
+        self.attempt = attempt
     }
 }
 
@@ -95,49 +109,8 @@ public struct PushReceipt: Hashable, Sendable {
 
 /// Why an object could not be pushed.
 public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What a rule, or an alarm, can act on.
-    public enum Reason: String, Sendable, CaseIterable {
-        /// The connection to the partner's server could not be opened, or was lost.
-        case connection
-        /// The partner's server refused something.
-        case server
-        /// The store refused something.
-        case store
-        /// It can never work as it is: only a change of the object, its key, the settings or the server helps.
-        case refused
-        /// It stands on the server and could not be marked (rule U8).
-        case unmarked
-        /// The time was up.
-        case deadline
-        /// A setting or the login cannot be used; nothing was tried.
-        case settings
-
-        /// What it means and what to do: for the page, in plain Markdown on one line.
-        public var meaning: String {
-            switch self {
-            case .connection:
-                "There was no connection to the partner's server, or it was lost. pushRetry tries again; the message says "
-                    + "why, as below."
-            case .server:
-                "The partner's server refused something, such as a directory or a file. The message has its answer: ask the "
-                    + "partner, or correct SFTP_TARGET_DIR."
-            case .store: "S3 refused something. The message has its answer, and what to allow or to correct, as below."
-            case .refused:
-                "It can never work as it is. Change what the message names: the object, its key, a setting, or a right at the "
-                    + "server. The message of the queue ends in the dead-letter queue."
-            case .unmarked:
-                "The file is at the partner, and its object could not be marked. pushRetry marks it; if that stays, see "
-                    + "what the message says of permissions."
-            case .deadline:
-                "The time of the invocation was up. The next one goes on. If it stays, give more time or memory."
-            case .settings:
-                "A setting or the login cannot be used; nothing was tried. Correct it: what was queued is then sent."
-            }
-        }
-    }
-
-    /// What a rule can act on.
-    public var reason: Reason
+    /// What a rule, or an alarm, can act on. Failures of the queue and of events have types of their own.
+    public var reason: FailureClass
     /// What was tried, what the other side answered, and what helps.
     public var message: String
     /// What stands under the object's name may have been replaced by an older version, removed or cut off before the
@@ -147,7 +120,7 @@ public struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
     public var partial: PartialFile?
 
     /// Makes a failure.
-    public init(_ reason: Reason, _ message: String) {
+    public init(_ reason: FailureClass, _ message: String) {
         self.reason = reason
         self.message = message
     }

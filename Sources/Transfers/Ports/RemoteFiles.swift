@@ -155,6 +155,8 @@ public struct RemoteFailure: Error, Hashable, Sendable, CustomStringConvertible 
         case cancelled
         /// The server broke the protocol, or said only that it failed.
         case failed
+        /// A setting or the login cannot be used: there is no connection, and none without a change.
+        case invalidSettings
     }
 
     /// What a rule can act on.

@@ -74,10 +74,6 @@ public struct QueueFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The operation, the queue and what it answered, with its request id.
     public var message: String
 
-    /// What their class, `FailureClass.queue`, means and what to do: for the page, in plain Markdown on one line.
-    public static let classMeaning =
-        "The retry queue cannot be used. The message has the answer of SQS, and what to allow or to correct, as below."
-
     /// Makes a failure.
     public init(_ reason: Reason, _ message: String) {
         self.reason = reason

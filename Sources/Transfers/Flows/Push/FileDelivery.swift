@@ -57,7 +57,7 @@ struct FileDelivery: Sendable {
             }
             return try await writeAndReplace(content, name, destination)
         } catch {
-            throw await failure(of: error, on: number)
+            throw await failure(of: error, on: destination, number)
         }
     }
 
@@ -273,7 +273,7 @@ struct FileDelivery: Sendable {
             try await makeDirectories(destination)
             return .delivered(object, sha256: nil)
         } catch {
-            throw await failure(of: .server(error), on: number)
+            throw await failure(of: .server(error), on: destination, number)
         }
     }
 
@@ -292,9 +292,18 @@ struct FileDelivery: Sendable {
     }
 
     /// What a fault means for the push. That the connection is lost is noted first.
-    private func failure(of fault: Fault, on number: Int) async -> PushFailure {
+    private func failure(
+        of fault: Fault, on destination: any RemoteDestination, _ number: Int
+    ) async -> PushFailure {
         if fault.isLostConnection { await server.lost(number) }
-        return fault.failure
+        var failure = fault.failure
+        if case .server(let refusal) = fault,
+            let diagnosis = await DirectoryDiagnosis(
+                missingTarget: refusal, at: plan.targetDirectory, on: destination)
+        {
+            failure.message = diagnosis.description
+        }
+        return failure
     }
 
     /// The content; nil when it is no longer the current version.

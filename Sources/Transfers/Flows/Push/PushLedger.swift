@@ -36,9 +36,9 @@ final class PushLedger: Sendable {
             observer.skipped(object, because: reason)
         case .unmarked(let receipt, let failure, _):
             delivered(receipt, attempt)
-            failed(.object(object), failure)
+            failed(.object(object), failure, attempt: attempt)
         case .failed(let failure):
-            failed(.object(object), failure)
+            failed(.object(object), failure, attempt: attempt)
         }
     }
 
@@ -65,7 +65,8 @@ final class PushLedger: Sendable {
     }
 
     /// Something failed: it is counted, listed while there is room, and told.
-    func failed(_ subject: PushSubject, _ failure: some ClassifiedFailure) {
+    /// - Parameter attempt: how often an object has been tried, this time included.
+    func failed(_ subject: PushSubject, _ failure: some ClassifiedFailure, attempt: Int? = nil) {
         state.withLock { state in
             state.failed += 1
             state.failedByClass[failure.failureClass.rawValue, default: 0] += 1
@@ -74,7 +75,7 @@ final class PushLedger: Sendable {
                 PushSummary.Failure(
                     subject: subject.description, errorClass: failure.errorClass, reason: failure.message))
         }
-        observer.failed(subject, errorClass: failure.errorClass, reason: failure.message)
+        observer.failed(subject, failure.account(attempt: attempt))
     }
 
     func note(_ ignored: [IncomingEvent.Ignored]) {
@@ -101,7 +102,7 @@ final class PushLedger: Sendable {
     /// The retry queue did not take a message for what has been counted as failed before.
     func unqueued(_ object: ObjectAddress?, _ failure: QueueFailure) {
         state.withLock { $0.unqueued += 1 }
-        observer.failed(.retryMessage(object), errorClass: failure.errorClass, reason: failure.message)
+        observer.failed(.retryMessage(object), failure.account())
     }
 
     func received() { state.withLock { $0.received += 1 } }
@@ -141,20 +142,15 @@ protocol ClassifiedFailure: Error {
 
 extension ClassifiedFailure {
     var errorClass: String { failureClass.rawValue }
+
+    /// What is told of it.
+    func account(attempt: Int? = nil) -> FailureAccount {
+        FailureAccount(errorClass: errorClass, reason: message, attempt: attempt)
+    }
 }
 
 extension PushFailure: ClassifiedFailure {
-    var failureClass: FailureClass {
-        switch reason {
-        case .connection: .connection
-        case .server: .server
-        case .store: .store
-        case .refused: .refused
-        case .unmarked: .unmarked
-        case .deadline: .deadline
-        case .settings: .settings
-        }
-    }
+    var failureClass: FailureClass { reason }
 }
 
 extension EventError: ClassifiedFailure {

@@ -168,6 +168,7 @@ extension PushFailure {
         switch failure.reason {
         case .cancelled: self.init(.deadline, failure.message)
         case .connectionLost: self.init(.connection, failure.message)
+        case .invalidSettings: self.init(.settings, failure.message)
         case .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed: self.init(.server, failure.message)
         }
     }
@@ -183,7 +184,13 @@ extension PushFailure {
 
     /// Whatever kept the connection from being opened, it is not the object.
     init(connecting failure: RemoteFailure) {
-        self.init(failure.reason == .cancelled ? .deadline : .connection, failure.message)
+        let failureClass: FailureClass =
+            switch failure.reason {
+            case .cancelled: .deadline
+            case .invalidSettings: .settings
+            case .connectionLost, .notFound, .denied, .alreadyExists, .changed, .unsupported, .failed: .connection
+            }
+        self.init(failureClass, failure.message)
     }
 
     init(_ failure: StoreFailure) {

@@ -35,7 +35,7 @@ public struct PushSummary: Sendable, Hashable {
     public struct Failure: Sendable, Hashable {
         /// What failed, such as bucket and key: `PushSubject` as text.
         public var subject: String
-        /// One word for alarms: `PushFailure.Reason`, `EventError.Reason` or `queue`.
+        /// One word for alarms: a `FailureClass`, or an `EventError.Reason`.
         public var errorClass: String
         /// What was tried and what the other side answered.
         public var reason: String

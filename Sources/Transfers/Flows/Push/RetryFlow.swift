@@ -154,7 +154,7 @@ public struct RetryFlow: Sendable {
             let failure = await pushWhatIsLeft(of: &message, alone, turns, ledger)
             // At the end of the time the connection is closed on whatever is still under way.
             if let failure, failure.reason == .connection, !Task.isCancelled, let request = message.left.first {
-                ledger.note(.failed(failure), of: request.address)
+                ledger.note(.failed(failure), of: request.address, attempt: message.message.attempt)
                 message.left.removeFirst()
                 await fail(request, failure, of: &message, ledger)
             }

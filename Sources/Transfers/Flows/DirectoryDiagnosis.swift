@@ -1,8 +1,16 @@
-/// Why the directory of SFTP_SOURCE_DIR cannot be listed, and what stands where it should be.
+/// Why the directory of SFTP_SOURCE_DIR or SFTP_TARGET_DIR cannot be worked in, and what stands where it should be.
 ///
-/// It is asked for only after a listing has failed, and costs a few requests then: a look at the path, and one listing of
-/// the nearest directory above it that is there.
-public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
+/// It is asked for only after something has failed there, and costs a few requests then: a look at the path, and one
+/// listing of the nearest directory above it that is there.
+public struct DirectoryDiagnosis: Sendable, CustomStringConvertible {
+    /// Which setting names the directory.
+    public enum Setting: String, CaseIterable, Sendable {
+        /// That of pull.
+        case source = "SFTP_SOURCE_DIR"
+        /// That of push and pushRetry.
+        case target = "SFTP_TARGET_DIR"
+    }
+
     /// What is wrong.
     public enum Problem: String, CaseIterable, Sendable {
         /// Nothing is at the path.
@@ -13,11 +21,11 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
         case denied
 
         /// How the message begins.
-        public func symptom(_ path: String) -> String {
+        public func symptom(_ setting: Setting, _ path: String) -> String {
             switch self {
-            case .missing: "SFTP_SOURCE_DIR (\(path)) does not exist"
-            case .noDirectory: "SFTP_SOURCE_DIR (\(path)) is no directory"
-            case .denied: "SFTP_SOURCE_DIR (\(path)) may not be listed"
+            case .missing: "\(setting.rawValue) (\(path)) does not exist"
+            case .noDirectory: "\(setting.rawValue) (\(path)) is no directory"
+            case .denied: "\(setting.rawValue) (\(path)) may not be listed"
             }
         }
 
@@ -34,21 +42,24 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
         }
 
         /// What to do: the end of the message.
-        public var remedy: String {
+        public func remedy(_ setting: Setting) -> String {
             switch self {
-            case .missing: "correct SFTP_SOURCE_DIR, or ask the partner to make the directory"
+            case .missing: "correct \(setting.rawValue), or ask the partner to make the directory"
+            case .noDirectory where setting == .target: "set SFTP_TARGET_DIR to the directory that takes the files"
             case .noDirectory: "set SFTP_SOURCE_DIR to the directory that holds the files"
             case .denied: "ask the partner to let this account list, read and rename in that directory"
             }
         }
     }
 
+    /// Which setting names the directory.
+    public let setting: Setting
     /// What is wrong.
     public let problem: Problem
     /// What was seen, without what to do.
     public let finding: String
     /// What to do.
-    public var remedy: String { problem.remedy }
+    public var remedy: String { problem.remedy(setting) }
 
     /// All of it, on one line.
     public var description: String { "\(finding): \(remedy)" }
@@ -60,7 +71,9 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
 
     /// Finds out; nil when it is none of these problems, such as a connection that is lost.
     /// - Parameter failure: what the server answered to the listing of `path`.
-    public init?(_ failure: RemoteFailure, at path: RemotePath, on files: any RemoteFiles) async {
+    public init?(
+        of setting: Setting, _ failure: RemoteFailure, at path: RemotePath, on files: any RemoteFiles
+    ) async {
         // Servers differ in what they say of a path that is missing or no directory: OpenSSH calls both missing.
         guard [.notFound, .denied, .failed].contains(failure.reason) else { return nil }
         let attributes: RemoteAttributes?
@@ -72,34 +85,58 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
         }
         switch attributes?.kind {
         case .file, .special:
-            self.init(.noDirectory, path, failure, "")
+            self.init(setting, .noDirectory, path, failure, "")
         case .symbolicLink where failure.reason == .notFound:
-            self.init(.noDirectory, path, failure, "; it is a symbolic link that leads to no directory")
+            self.init(setting, .noDirectory, path, failure, "; it is a symbolic link that leads to no directory")
         default:
             if failure.reason == .notFound {
-                self.init(.missing, path, failure, await Self.surroundings(of: path, on: files))
+                let around = await Self.surroundings(of: path) { place throws(RemoteFailure) in
+                    try await files.openDirectory(place)
+                }
+                self.init(setting, .missing, path, failure, around)
             } else if failure.reason == .denied {
-                self.init(.denied, path, failure, "")
+                self.init(setting, .denied, path, failure, "")
             } else {
                 return nil
             }
         }
     }
 
-    private init(_ problem: Problem, _ path: RemotePath, _ failure: RemoteFailure, _ more: String) {
-        self.problem = problem
-        finding = "\(problem.symptom("\(path)")) (\(failure.message))\(more)"
+    /// Finds out whether something was missing because all of SFTP_TARGET_DIR is; nil when it is not.
+    /// - Parameter failure: what the server answered to something in that directory.
+    init?(missingTarget failure: RemoteFailure, at path: RemotePath, on destination: any RemoteDestination) async {
+        guard failure.reason == .notFound else { return nil }
+        do throws(RemoteFailure) {
+            await (try await destination.openDirectory(path)).close()
+            return nil
+        } catch {
+            guard error.reason == .notFound else { return nil }
+        }
+        let around = await Self.surroundings(of: path) { place throws(RemoteFailure) in
+            try await destination.openDirectory(place)
+        }
+        self.init(.target, .missing, path, failure, around)
     }
 
+    private init(
+        _ setting: Setting, _ problem: Problem, _ path: RemotePath, _ failure: RemoteFailure, _ more: String
+    ) {
+        self.setting = setting
+        self.problem = problem
+        finding = "\(problem.symptom(setting, "\(path)")) (\(failure.message))\(more)"
+    }
+
+    private typealias Opening = (RemotePath) async throws(RemoteFailure) -> any RemoteListing
+
     /// What the nearest directory above holds, as the end of a sentence; empty when none can be listed.
-    private static func surroundings(of path: RemotePath, on files: any RemoteFiles) async -> String {
+    private static func surroundings(of path: RemotePath, opening: Opening) async -> String {
         var place = path
         for _ in 0..<maximumLevels {
             guard let above = place.directoryAbove else { return "" }
             place = above
             do {
                 return "; \(place.bytes.isEmpty ? "the login directory" : "\(place)") holds "
-                    + shown(try await names(in: place, on: files))
+                    + shown(try await names(in: place, opening: opening))
             } catch {
                 // What is above may be missing as well; nothing else is worth another try.
                 guard error.reason == .notFound else { return "" }
@@ -109,9 +146,9 @@ public struct SourceDirectoryDiagnosis: Sendable, CustomStringConvertible {
     }
 
     private static func names(
-        in directory: RemotePath, on files: any RemoteFiles
+        in directory: RemotePath, opening: Opening
     ) async throws(RemoteFailure) -> [(name: String, isDirectory: Bool)] {
-        let listing = try await files.openDirectory(directory)
+        let listing = try await opening(directory)
         var found: [(name: String, isDirectory: Bool)] = []
         do throws(RemoteFailure) {
             while found.count < maximumRead, let entries = try await listing.next() {

@@ -4,7 +4,7 @@ import Testing
 @testable import Transfers
 
 /// A source directory that cannot be listed is told with what there is in its place.
-@Suite struct SourceDirectoryDiagnosisTests {
+@Suite struct DirectoryDiagnosisTests {
     private static func reason(
         _ directory: String, _ fixture: PullFixture = tree(), tap: PortTap = PortTap()
     ) throws -> String {
@@ -38,7 +38,7 @@ import Testing
         let fixture = Self.tree()
         let failure = RemoteFailure(.notFound, "OPENDIR")
         let files = fixture.pull().files
-        let diagnosis = await SourceDirectoryDiagnosis(failure, at: "nowhere", on: files)
+        let diagnosis = await DirectoryDiagnosis(of: .source, failure, at: "nowhere", on: files)
         #expect(diagnosis?.problem == .missing)
         #expect(diagnosis?.finding.contains("the login directory holds ") == true, "\(diagnosis?.finding ?? "")")
     }
@@ -77,9 +77,26 @@ import Testing
     @Test func otherFailuresAreLeftAsTheyAre() async {
         for reason in [RemoteFailure.Reason.connectionLost, .cancelled, .unsupported, .failed] {
             let files = Self.tree().pull().files
-            let diagnosis = await SourceDirectoryDiagnosis(RemoteFailure(reason, "m"), at: "/in", on: files)
+            let diagnosis = await DirectoryDiagnosis(of: .source, RemoteFailure(reason, "m"), at: "/in", on: files)
             #expect(diagnosis == nil, "\(reason)")
         }
+    }
+
+    @Test func aTargetDirectoryThatIsMissingIsToldWithWhatIsThere() async {
+        let tree = InMemoryTree(clock: ManualClock())
+        tree.makeDirectory("/out")
+        let destination = InMemoryDestination(tree)
+        func diagnosis(_ path: RemotePath, _ reason: RemoteFailure.Reason) async -> String? {
+            await DirectoryDiagnosis(missingTarget: RemoteFailure(reason, "OPEN"), at: path, on: destination)?
+                .description
+        }
+        #expect(
+            await diagnosis("/in/deep", .notFound)
+                == "SFTP_TARGET_DIR (/in/deep) does not exist (OPEN); / holds out/: correct SFTP_TARGET_DIR, or ask the "
+                + "partner to make the directory")
+        // It is there, and something in it was missing.
+        #expect(await diagnosis("/out", .notFound) == nil)
+        #expect(await diagnosis("/in", .denied) == nil)
     }
 
     @Test func parentsOfPaths() {
