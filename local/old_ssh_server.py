@@ -33,6 +33,21 @@ class Server(asyncssh.SSHServer):
             raise asyncssh.PasswordChangeRequired("it has expired")
         return password == options.password
 
+    is_new_password_asked = False
+
+    def kbdint_auth_supported(self):
+        return options.asks_for_new_password
+
+    def get_kbdint_challenge(self, username, lang, submethods):
+        return "", "", "", [("Password: ", False)]
+
+    def validate_kbdint_response(self, username, responses):
+        if not self.is_new_password_asked:
+            self.is_new_password_asked = True
+            return "", "", "", [("New password: ", False)]
+        print(f"new passwords that came: {sum(map(bool, responses))}", file=sys.stderr, flush=True)
+        return False
+
 
 def weaken(arguments):
     """There is no option for either: asyncssh always does both."""
@@ -77,6 +92,7 @@ parser.add_argument("--no-strict-key-exchange", action="store_true")
 parser.add_argument("--no-extensions", action="store_true")
 parser.add_argument("--password")
 parser.add_argument("--expired", action="store_true")
+parser.add_argument("--asks-for-new-password", action="store_true", help="by a question, behind that for the password")
 options = parser.parse_args()
 weaken(options)
 note_requests()

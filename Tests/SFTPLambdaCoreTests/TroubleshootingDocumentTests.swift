@@ -47,6 +47,12 @@ import Testing
             #expect(error.remedy.isEmpty && error.explained == error.description)
         }
     }
+
+    /// S3 answers 403, and no permission helps.
+    @Test(arguments: AWSProblem.archivedCodes) func anArchivedObjectIsNoMatterOfPermissions(code: String) {
+        let error = AWSError(.denied, operation: "GetObject", subject: "b/k", status: 403, code: code, message: "m")
+        #expect(AWSProblem(error) == nil && error.remedy.isEmpty, "\(error.explained)")
+    }
 }
 
 /// The page, made of the same texts as the errors.

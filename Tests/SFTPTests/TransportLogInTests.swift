@@ -139,6 +139,16 @@ import TextForms
         #expect(!failure.message.contains("wrong horse"))
     }
 
+    /// A password is no reason to ask for another one where none is taken.
+    @Test func serverThatTakesOnlyKeysIsToldSo() async throws {
+        var options = LocalSSHD.Options()
+        options.configuration = ["PasswordAuthentication no", "KbdInteractiveAuthentication no"]
+        var fixture = try TransportFixture(options)
+        fixture.configuration.credentials = SSHCredentials(password: "wrong horse")
+        let failure = try #require(await fixture.failure())
+        #expect(failure.reason == .authenticationRejected && failure.remedy == "set SFTP_PRIVATE_KEY", "\(failure)")
+    }
+
     /// Whatever order the server wants its proofs in.
     @Test(
         .enabled(if: canPasswords, "password logins need root"),

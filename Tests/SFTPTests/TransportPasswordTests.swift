@@ -37,6 +37,15 @@ import Testing
         #expect(!fixture.server.log.contains("Accepted"))
     }
 
+    /// PAM itself refuses the old password as the new one; here the server tells what came.
+    @Test func questionForANewPasswordGetsNoAnswer() async throws {
+        let (fixture, server) = try Self.server(["--asks-for-new-password"])
+        defer { server.stop() }
+        let failure = try #require(await fixture.failure())
+        #expect(failure.message.contains("has to be changed"), "\(failure.message)")
+        #expect(try Self.log(server).contains("new passwords that came: 0"))
+    }
+
     /// OpenSSH takes an expired password, and ends the session instead.
     @Test(.enabled(if: canPasswords, "password logins need root"))
     func expiredPasswordThatEndsTheSessionIsThoughtOf() async throws {

@@ -74,12 +74,18 @@ import Testing
         #expect(reason.contains("file-117 and 283 more: "), "\(reason)")
     }
 
+    /// Also where there is something to say of the path: it is not what has failed.
     @Test func otherFailuresAreLeftAsTheyAre() async {
-        for reason in [RemoteFailure.Reason.connectionLost, .cancelled, .unsupported, .failed] {
-            let files = Self.tree().pull().files
-            let diagnosis = await DirectoryDiagnosis(of: .source, RemoteFailure(reason, "m"), at: "/in", on: files)
-            #expect(diagnosis == nil, "\(reason)")
+        for reason in [RemoteFailure.Reason.connectionLost, .cancelled, .unsupported] {
+            for path in ["/in", "/in/readme.txt"] as [RemotePath] {
+                let files = Self.tree().pull().files
+                let diagnosis = await DirectoryDiagnosis(of: .source, RemoteFailure(reason, "m"), at: path, on: files)
+                #expect(diagnosis == nil, "\(reason) of \(path)")
+            }
         }
+        let failed = RemoteFailure(.failed, "m")
+        let files = Self.tree().pull().files
+        #expect(await DirectoryDiagnosis(of: .source, failed, at: "/in", on: files)?.problem == nil)
     }
 
     @Test func aTargetDirectoryThatIsMissingIsToldWithWhatIsThere() async {
