@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""S3, SQS and Secrets Manager on one free loopback port, for tests and the demo.
+"""S3, SQS, Secrets Manager and STS on one free loopback port, for tests and the demo.
 
 moto (https://docs.getmoto.org) does the work and checks signatures and policies. The front in `aws_front.py` adds what S3
 checks and moto does not. Follows the contract of Tests/TestKit/StandIn.swift: one line of JSON when ready, log on
@@ -33,6 +33,7 @@ from moto.s3.models import s3_backends  # noqa: E402
 from moto.secretsmanager.models import secretsmanager_backends  # noqa: E402
 from moto.sqs.exceptions import ReceiptHandleIsInvalid  # noqa: E402
 from moto.sqs.models import SQSBackend, sqs_backends  # noqa: E402
+from moto.sts.responses import TokenResponse  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from aws_front import Front  # noqa: E402
@@ -101,11 +102,21 @@ def arguments():
 
 
 def make_user(region):
-    """A user that may do everything; from here on every request must be signed."""
+    """A user and a role that may do everything; from here on every request must be signed.
+
+    Whoever shows STS a token gets the role's credentials. moto does not look at the token.
+    """
     iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
     iam.create_user(region, "local")
     iam.put_user_policy("local", "everything", json.dumps(EVERYTHING))
     key = iam.create_access_key("local")
+    trusted = {"Federated": "arn:aws:iam::123456789012:oidc-provider/local"}
+    trust = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRoleWithWebIdentity"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(
+        "local", policy, path="/", permissions_boundary=None, description="", tags={}, max_session_duration="3600"
+    )
+    iam.put_role_policy(role.name, "everything", json.dumps(EVERYTHING))
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
     return key
 
@@ -122,6 +133,17 @@ def refuse_what_is_not_in_flight():
         change(self, queue_name, receipt_handle, visibility_timeout)
 
     SQSBackend.change_message_visibility = checked
+
+
+def let_tokens_in():
+    """Who shows STS a token has no signature yet; moto asks for one of everybody."""
+    check = TokenResponse._authenticate_and_authorize_normal_action
+
+    def checked(self, *arguments, **names):
+        if self._get_action() != "AssumeRoleWithWebIdentity":
+            check(self, *arguments, **names)
+
+    TokenResponse._authenticate_and_authorize_normal_action = checked
 
 
 def make_queue(sqs, description):
@@ -172,6 +194,7 @@ def main():
     key = make_user(options.region)
     make_resources(options)
     refuse_what_is_not_in_flight()
+    let_tokens_in()
     front = Front(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Handler)
     ready = {

@@ -22,6 +22,12 @@ import Testing
             200, #"{"AccessKeyId":"\#(id)","SecretAccessKey":"the-secret","Token":"the-token"\#(end)}"#)
     }
 
+    private static func container(
+        _ environment: [String: String], _ http: Script, _ clock: AWSClock, files: FileReader = .system
+    ) -> TemporaryCredentials {
+        TemporaryCredentials(of: ContainerCredentials(environment: environment, files: files), http: http, clock: clock)
+    }
+
     // MARK: environment and chain
 
     @Test func theEnvironmentComesFirst() async throws {
@@ -162,8 +168,7 @@ import Testing
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/t", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "other",
         ]
         let http = Script([Self.answer("A"), Self.answer("B")])
-        let provider = ContainerCredentials(
-            environment: environment, http: http, clock: ManualClock().clock(), files: files)
+        let provider = Self.container(environment, http, ManualClock().clock(), files: files)
         let first = try await provider.credentials()
         #expect(try await provider.credentials(insteadOf: first, deadlineUptimeSeconds: nil).accessKeyID == "B")
         #expect(http.seen.map { $0.request.headers["Authorization"] } == ["token1", "token2"])
@@ -175,7 +180,7 @@ import Testing
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a\r\nX: y",
         ]
         let http = Script([Self.answer("A")])
-        let provider = ContainerCredentials(environment: environment, http: http, clock: ManualClock().clock())
+        let provider = Self.container(environment, http, ManualClock().clock())
         let error = await Self.failure { () throws(CredentialsError) in _ = try await provider.credentials() }
         #expect(error != nil && http.seen.isEmpty)
     }
@@ -189,7 +194,7 @@ import Testing
             Self.answer("B", expiration: "2023-11-15T01:00:00.5+00:00"),
         ])
         let time = ManualClock()
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: time.clock())
+        let provider = Self.container(Self.relative, http, time.clock())
         #expect(try await provider.credentials().accessKeyID == "A")
         time.advance(3299)
         #expect(try await provider.credentials().accessKeyID == "A")
@@ -199,11 +204,11 @@ import Testing
     }
 
     @Test func whatStillHoldsIsUsedOnWhenAFetchFails() async throws {
-        let failing = Array(repeating: Script.failure(.connectionLost), count: ContainerCredentials.maximumAttempts)
+        let failing = Array(repeating: Script.failure(.connectionLost), count: TemporaryCredentials.maximumAttempts)
         let http = Script(
             [Self.answer("A", expiration: "2023-11-14T23:13:20Z")] + failing + failing + [Self.answer("B")])
         let time = ManualClock()
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: time.clock(random: 0))
+        let provider = Self.container(Self.relative, http, time.clock(random: 0))
         _ = try await provider.credentials()
         time.advance(3400)
         #expect(try await provider.credentials().accessKeyID == "A")
@@ -224,7 +229,7 @@ import Testing
             return try await Self.answer("A")(request)
         }
         let http = Script([slow, slow, slow])
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: ManualClock().clock())
+        let provider = Self.container(Self.relative, http, ManualClock().clock())
         let found = try await withThrowingTaskGroup(of: AWSCredentials.self) { group in
             for _ in 0..<20 { group.addTask { try await provider.credentials() } }
             while gate.withLock(\.isEmpty) { await Task.yield() }
@@ -238,7 +243,7 @@ import Testing
     @Test func aFetchEndsWithTheDeadlineOfTheRequestThatNeedsIt() async throws {
         let http = Script(Array(repeating: Script.failure(.stalled), count: 9))
         let time = ManualClock()
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: time.clock(random: 0))
+        let provider = Self.container(Self.relative, http, time.clock(random: 0))
         for deadline in [1004.0, 1000] {
             let error = await Self.failure { () throws(CredentialsError) in
                 _ = try await provider.credentials(deadlineUptimeSeconds: deadline)
@@ -261,11 +266,11 @@ import Testing
             [Self.answer("A", expiration: "2023-11-14T23:13:20Z")]
                 + Array(repeating: Script.failure(.totalTimeout), count: 9))
         let time = ManualClock()
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: time.clock(random: 0))
+        let provider = Self.container(Self.relative, http, time.clock(random: 0))
         _ = try await provider.credentials()
         time.advance(3400)
         #expect(try await provider.credentials(deadlineUptimeSeconds: 100_000).accessKeyID == "A")
-        #expect(http.seen[1].request.limits.totalTimeoutSeconds == ContainerCredentials.patienceSeconds)
+        #expect(http.seen[1].request.limits.totalTimeoutSeconds == TemporaryCredentials.patienceSeconds)
     }
 
     @Test func aCallerThatIsCancelledLeavesTheFetchToTheOthers() async throws {
@@ -275,7 +280,7 @@ import Testing
             return try await Self.answer("A")(request)
         }
         let http = Script([slow])
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: ManualClock().clock())
+        let provider = Self.container(Self.relative, http, ManualClock().clock())
         let first = Task { await Self.failure { () throws(CredentialsError) in _ = try await provider.credentials() } }
         try await eventually { gate.withLock { $0 != nil } }
         let second = Task { try await provider.credentials().accessKeyID }
@@ -290,17 +295,17 @@ import Testing
         ("", 1), ("{}", 1), (#"{"AccessKeyId":"A","SecretAccessKey":"the-secret","Expiration":"tomorrow"}"#, 1),
     ]) func anAnswerThatIsNoCredentialsIsAnErrorWithoutSecrets(_ body: String, _ attempts: Int) async throws {
         let http = Script([Script.status(200, body)])
-        let provider = ContainerCredentials(environment: Self.relative, http: http, clock: ManualClock().clock())
+        let provider = Self.container(Self.relative, http, ManualClock().clock())
         let error = await Self.failure { () throws(CredentialsError) in _ = try await provider.credentials() }
         #expect(error != nil && error?.message.contains("the-secret") == false && http.seen.count == attempts)
     }
 
     @Test func onlyWhatPassesIsTriedAgain() async throws {
         let passing = Script([Script.status(500), Script.status(429), Self.answer("A")])
-        let provider = ContainerCredentials(environment: Self.relative, http: passing, clock: ManualClock().clock())
+        let provider = Self.container(Self.relative, passing, ManualClock().clock())
         #expect(try await provider.credentials().accessKeyID == "A")
         let refused = Script([Script.status(401), Self.answer("A")])
-        let other = ContainerCredentials(environment: Self.relative, http: refused, clock: ManualClock().clock())
+        let other = Self.container(Self.relative, refused, ManualClock().clock())
         let error = await Self.failure { () throws(CredentialsError) in _ = try await other.credentials() }
         #expect(error?.message.contains("401") == true && refused.seen.count == 1)
     }

@@ -140,6 +140,34 @@ struct CommandLineTests {
         }
     }
 
+    /// In a pod of EKS whose service account has a role.
+    @Test func aServiceAccountOfKubernetesBringsTheCredentials() async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/file", "content")
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY21lIn0.c2lnbmF0dXJl"
+        let file = world.folder.url.appendingPathComponent("token")
+        try Data(token.utf8).write(to: file)
+        let refusing = try ScriptedHTTPServer(answering: { _ in
+            let words = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+            let error = "<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>\(words)</Message></Error>"
+            return .init(403, body: Array("<ErrorResponse>\(error)</ErrorResponse>".utf8))
+        })
+        defer { refusing.stop() }
+        try await world.run {
+            let settings = [
+                "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": file.path,
+                "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/local",
+            ]
+            let denied = try await world.finish(
+                "pull", ["-v"], settings: settings.merging(["AWS_ENDPOINT_URL_STS": refusing.url]) { $1 })
+            #expect(denied.status == 4 && denied.errors.contains("trust policy of the role"), "\(denied.errors)")
+            #expect(refusing.requests.first?.text.hasSuffix("WebIdentityToken=\(token)") == true)
+            let pull = try await world.finish("pull", ["-v"], settings: settings)
+            #expect(pull.status == 0 && pull.output.hasPrefix("1 file transferred"), "\(pull.errors)")
+            #expect(![denied, pull].contains { ($0.errors + $0.output).contains(token) })
+        }
+    }
+
     /// A key that nobody has entered for anybody.
     static var strangeKey: String {
         get throws {

@@ -1,7 +1,7 @@
 public import HTTP
 
-/// The first source of credentials that is set up, in the order of the AWS SDKs: environment, shared files, container
-/// endpoint. (The sources that the SDKs have besides need services that no Lambda function is given.)
+/// The first source of credentials that is set up, in the order of the AWS SDKs: environment, web identity, shared files,
+/// container endpoint. (What the SDKs have besides are sources that ask people, and the roles of EC2 instances.)
 ///
 /// The source that answered first is kept; a source that is set up but fails is an error, not a reason to go on with
 /// other credentials than the user meant.
@@ -17,10 +17,13 @@ public actor CredentialsChain: CredentialsProvider {
         environment: [String: String], http: any HTTPExecutor, clock: AWSClock = .system,
         files: FileReader = .system
     ) {
+        let webIdentity = WebIdentityCredentials(environment: environment, files: files)
+        let container = ContainerCredentials(environment: environment, files: files)
         self.init([
             EnvironmentCredentials(environment: environment),
+            TemporaryCredentials(of: webIdentity, http: http, clock: clock),
             ProfileCredentials(environment: environment, files: files),
-            ContainerCredentials(environment: environment, http: http, clock: clock, files: files),
+            TemporaryCredentials(of: container, http: http, clock: clock),
         ])
     }
 

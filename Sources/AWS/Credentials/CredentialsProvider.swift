@@ -22,20 +22,25 @@ extension CredentialsProvider {
 public struct CredentialsError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What was tried, and what was missing.
     public var message: String
+    /// What to do, where that is known better than for any source.
+    public var advice: String?
     /// Whether the source is set up, so that failing is worth an error, or is simply not in use.
     public var isConfigured: Bool
     /// Whether the task was cancelled.
     public var isCancelled: Bool
 
     /// Makes an error.
-    public init(_ message: String, isConfigured: Bool = true, isCancelled: Bool = false) {
+    public init(
+        _ message: String, advice: String? = nil, isConfigured: Bool = true, isCancelled: Bool = false
+    ) {
         self.message = message
+        self.advice = advice
         self.isConfigured = isConfigured
         self.isCancelled = isCancelled
     }
 
-    /// The message.
-    public var description: String { message }
+    /// The message, and the advice if there is one.
+    public var description: String { advice.map { "\(message): \($0)" } ?? message }
 }
 
 /// Credentials that never change, such as those of a test.

@@ -31,7 +31,9 @@ public struct AWSConfiguration: Sendable {
 
     /// The endpoint that the environment names for a service, without a slash at its end: the variable of the service,
     /// else AWS_ENDPOINT_URL; nil when neither is set.
-    public func endpoint(_ serviceVariable: String) -> String? {
+    public func endpoint(_ serviceVariable: String) -> String? { Self.endpoint(serviceVariable, environment) }
+
+    static func endpoint(_ serviceVariable: String, _ environment: [String: String]) -> String? {
         guard var url = environment.nonEmpty(serviceVariable) ?? environment.nonEmpty("AWS_ENDPOINT_URL") else {
             return nil
         }
@@ -199,7 +201,7 @@ final class ServiceClient: Sendable {
             state.credentials = credentials
             return credentials
         } catch {
-            throw self.error(call, state, error.isCancelled ? .cancelled : .noCredentials, error.message)
+            throw self.error(call, state, error.isCancelled ? .cancelled : .noCredentials, error.description)
         }
     }
 

@@ -13,7 +13,8 @@ struct StandardVariable: Sendable, Hashable {
             name: "AWS_ENDPOINT_URL",
             summary: "Where all AWS requests go instead of AWS: for tests and compatible stores."),
         StandardVariable(
-            name: "AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            name: "AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SECRETS_MANAGER, "
+                + "AWS_ENDPOINT_URL_STS",
             summary: "The same for one service; goes before AWS_ENDPOINT_URL."),
         StandardVariable(
             name: "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
@@ -22,6 +23,10 @@ struct StandardVariable: Sendable, Hashable {
             name: "AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
             summary: "Where a container on ECS or EKS gets its credentials, with "
                 + "AWS_CONTAINER_AUTHORIZATION_TOKEN or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE."),
+        StandardVariable(
+            name: "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME",
+            summary: "The token and the role of a service account of Kubernetes: what EKS sets for an IAM role of a "
+                + "service account. The name of the session is `sftp-lambda` if not set."),
         StandardVariable(
             name: "AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE",
             summary: "Credentials and region from the shared files, outside AWS."),

@@ -101,7 +101,7 @@ enum AWSProblem: String, CaseIterable, Sendable {
         case .secretMissing: "check SFTP_SECRET_ID: a name means a secret in \(`case`.region), an ARN names its region"
         case .credentialsMissing:
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; containers of ECS and EKS are given theirs by "
-                + "the task role. Those of an EC2 instance's role are not read: `aws configure export-credentials` gives them"
+                + "the role of the task or the service account. Those of an EC2 instance's role are not read: `aws configure export-credentials` gives them"
         case .credentialsExpired:
             "get fresh ones (`aws sso login`, `aws configure export-credentials`); a function or a task of ECS is given "
                 + "its own, so try again"
@@ -159,7 +159,7 @@ extension AWSError: RemediedError {}
 extension CredentialsError {
     /// What to do.
     package var remedy: String {
-        AWSProblem.credentialsMissing.remedy(AWSCase(permission: "", region: "", rightRegion: ""))
+        advice ?? AWSProblem.credentialsMissing.remedy(AWSCase(permission: "", region: "", rightRegion: ""))
     }
 }
 
