@@ -140,6 +140,27 @@ struct CommandLineTests {
         }
     }
 
+    /// An event may be older than its object's end; a name that somebody gave is mistaken.
+    @Test func anObjectThatIsNamedAndNotThereIsAFailure() async throws {
+        let world = try CommandLineWorld()
+        try await world.store("there", "object")
+        try await world.run {
+            let objects = ["s3://acme-outbox/there", "s3://acme-outbox/ther", "s3://no-bucket/there"]
+            let planned = try await world.finish("push", ["--dry-run"] + objects)
+            #expect(planned.status == 1 && planned.output.contains("no such bucket: 2"), "\(planned.output)")
+            let push = try await world.finish("push", objects)
+            #expect(push.status == 1 && push.output.hasPrefix("1 file transferred"), "\(push.output)")
+            let lines = push.output.split(separator: "\n")
+            #expect(lines.dropLast(2).last == "no such object, or no such bucket: 2", "\(push.output)")
+            #expect(Set(lines.suffix(2)) == ["  s3://acme-outbox/ther", "  s3://no-bucket/there"], "\(push.output)")
+            let json = try await world.finish("push", ["--json", objects[1]])
+            #expect(try json.status == 1 && ToolResult(json).skipped == ["gone": 1], "\(json.output)")
+            let event = #"{"Bucket": "acme-outbox", "Key": "ther"}"#
+            let late = try await world.finish("push", ["--event", "-"], input: event)
+            #expect(late.status == 0 && late.output.contains("(1 gone)"), "\(late.output)")
+        }
+    }
+
     /// In a pod of EKS whose service account has a role.
     @Test func aServiceAccountOfKubernetesBringsTheCredentials() async throws {
         let world = try CommandLineWorld()

@@ -33,6 +33,7 @@ enum PreviewText {
     static func lines(waiting count: Int) -> [String] {
         [
             head + "about \(Printed.count(count, "message")) can be received from the retry queue",
+            "the server takes connections",
             "what they ask for is not looked at: SQS counts every look at a message as one of its receives",
         ]
     }

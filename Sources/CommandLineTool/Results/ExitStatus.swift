@@ -53,10 +53,12 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     init(_ summary: PullSummary) { self = summary.isFailure ? .someFailed : .done }
 
     /// The status for a run of push or pushRetry.
-    /// - Parameter refusal: why there was no connection, if one was asked for in vain.
-    init(_ summary: PushSummary, refusal: FunctionFailure?) {
+    /// - Parameters:
+    ///   - refusal: why there was no connection, if one was asked for in vain.
+    ///   - missing: how many objects were named that are not there.
+    init(_ summary: PushSummary, refusal: FunctionFailure?, missing: Int = 0) {
         if summary.failed == 0 && summary.unqueued == 0 {
-            self = .done
+            self = missing == 0 ? .done : .someFailed
         } else if let refusal, summary.delivered == 0, summary.marked == 0 {
             self.init(refusal.cause)
         } else if summary.delivered == 0, !summary.failures.isEmpty,

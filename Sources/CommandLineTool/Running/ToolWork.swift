@@ -39,14 +39,16 @@ struct ToolWork: Sendable {
         let event = try await event()
         try await checkCredentials()
         let refusal = Refusal()
+        let missing = MissingObjects()
+        let observer = isNamed ? missing.noting(pushObserver) : pushObserver
         let summary = try await shown {
             try await work.push(
-                event, run, queue: work.retryQueue(run), observer: pushObserver, noteRefusal: refusal.note
+                event, run, queue: work.retryQueue(run), observer: observer, noteRefusal: refusal.note
             ).summary
         }
         services.report(summary, .push, run)
-        write(summary, ResultText.lines(summary))
-        return ExitStatus(summary, refusal: refusal.value)
+        write(summary, ResultText.lines(summary) + missing.lines)
+        return ExitStatus(summary, refusal: refusal.value, missing: missing.all.count)
     }
 
     private func pushRetry() async throws -> ExitStatus {
@@ -92,9 +94,12 @@ struct ToolWork: Sendable {
         let event = try await event()
         try await checkCredentials()
         let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
-        let summary = try await work.previewPush(event, run, observer: preview) { preview.planned($0) }
-        write(PreviewSummary(summary: summary), PreviewText.lines(summary))
-        return ExitStatus(summary, refusal: nil)
+        let missing = MissingObjects()
+        let summary = try await work.previewPush(
+            event, run, observer: isNamed ? missing.noting(preview) : preview
+        ) { preview.planned($0) }
+        write(PreviewSummary(summary: summary), PreviewText.lines(summary) + missing.lines)
+        return ExitStatus(summary, refusal: nil, missing: missing.all.count)
     }
 
     private func previewRetry() async throws -> ExitStatus {
@@ -126,6 +131,9 @@ struct ToolWork: Sendable {
         guard let display else { return try await work() }
         return try await display.during(work)
     }
+
+    /// Whether the objects were named one by one, and not by an event.
+    private var isNamed: Bool { if case .objects = command.source { true } else { false } }
 
     /// What push is to push.
     /// - Throws: `UsageError` when the file cannot be read, or nothing of it can be understood.
