@@ -110,3 +110,139 @@ struct TerminalTests {
         }
     }
 }
+
+/// The programs as jobs of a shell, which share the terminal with it; and whoever has no patience.
+struct TerminalJobTests {
+    /// A shell on a terminal, and a store that never answers: what is pulled stays on its way.
+    private struct Desk {
+        let world: CommandLineWorld
+        let store: SilentListener
+        let terminal: PseudoTerminal
+
+        init() async throws {
+            world = try CommandLineWorld()
+            store = try SilentListener()
+            try await world.put("outgoing/file", "content")
+            let pull = try BuiltProgram.url("pull")
+            let environment = world.environment([
+                "TERM": "xterm", "PS1": "$ ", "PATH": "\(pull.deletingLastPathComponent().path):/usr/bin:/bin",
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:\(store.port)",
+            ])
+            terminal = try PseudoTerminal(
+                URL(fileURLWithPath: "/bin/bash"), ["--norc", "--noprofile", "--noediting", "-i"],
+                environment: environment, columns: 200)
+        }
+
+        /// Waits until a line says so.
+        func waitFor(_ words: String) async throws {
+            try await waitUntil("'\(words)' on the terminal") { terminal.screen.lines.contains { $0.contains(words) } }
+        }
+
+        /// Ends the job in the foreground and then the shell.
+        func end() async throws {
+            terminal.press("\u{3}")
+            try await waitFor("remaining for the next run: 1")
+            terminal.press("echo status=$?\n")
+            try await waitFor("status=130")
+            terminal.press("exit\n")
+            #expect(try await terminal.finish(withinSeconds: 20) == 0)
+            #expect(terminal.screen.faults.isEmpty, "\(terminal.screen.faults)")
+        }
+    }
+
+    private static let display = "0 of 1 file, "
+
+    @Test func aStoppedRunLeavesTheTerminalToTheShellAndTakesNothingOfIt() async throws {
+        let desk = try await Desk()
+        try await desk.world.run {
+            let terminal = desk.terminal
+            terminal.press("pull\n")
+            try await desk.waitFor(Self.display)
+            terminal.press("\u{1A}")
+            try await desk.waitFor("Stopped")
+            terminal.press("echo still $((40 + 2))\n")
+            try await desk.waitFor("still 42")
+            #expect(!terminal.screen.lines.contains { $0.contains(Self.display) }, "\(terminal.screen.lines)")
+            terminal.press("fg\n")
+            try await desk.waitFor(Self.display)
+            try await desk.end()
+            for words in ["Stopped", "still 42", "$ fg"] {
+                #expect(terminal.screen.lines.contains { $0.contains(words) }, "\(words): \(terminal.screen.lines)")
+            }
+            #expect(!terminal.screen.lines.contains { $0.contains(Self.display) }, "\(terminal.screen.lines)")
+        }
+    }
+
+    /// With `tostop`, whoever writes on the terminal from the background is stopped for it.
+    @Test func aRunInTheBackgroundDrawsNothingUntilItIsBroughtToTheFront() async throws {
+        let desk = try await Desk()
+        try await desk.world.run {
+            let terminal = desk.terminal
+            terminal.press("stty tostop; pull &\n")
+            // By then it has been looked at what is to be drawn.
+            try await waitUntil("the file is on its way") { desk.store.hasConnection }
+            terminal.press("jobs\n")
+            try await desk.waitFor("Running")
+            for drawn in ["no files", Self.display, "\u{1B}"] {
+                #expect(!terminal.output.contains(drawn), "\(terminal.output)")
+            }
+            terminal.press("fg\n")
+            try await desk.waitFor(Self.display)
+            try await desk.end()
+        }
+    }
+
+    /// The store takes the beginning of an upload, and nothing after that: not its end either.
+    @Test func theSecondInterruptEndsARunThatDoesNotEnd() async throws {
+        let world = try CommandLineWorld()
+        let large = String(repeating: "x", count: 20 << 20)
+        try await world.put("outgoing/large", large)
+        let gate = ScriptedHTTPServer.Gate()
+        let store = try ScriptedHTTPServer { exchange in
+            switch exchange.request.method {
+            case "GET": try exchange.respond(200, body: Array("<ListBucketResult></ListBucketResult>".utf8))
+            case "HEAD": try exchange.respond(404)
+            case "POST":
+                let id = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+                try exchange.respond(200, body: Array(id.utf8))
+            default: try gate.wait()
+            }
+        }
+        defer {
+            gate.open()
+            store.stop()
+        }
+        try await world.run {
+            let terminal = try PseudoTerminal(
+                BuiltProgram.url("pull"), [],
+                environment: world.environment(["TERM": "xterm", "AWS_ENDPOINT_URL": store.url]), columns: 200)
+            try await waitUntil("a part is on its way") { store.requests.contains { $0.query.contains("partNumber=") } }
+            terminal.press("\u{3}")
+            try await waitUntil("it says that it ends") { terminal.screen.lines.contains { $0.hasSuffix(", ending") } }
+            terminal.press("\u{3}")
+            // The first one alone would end it two seconds later.
+            #expect(try await terminal.finish(withinSeconds: 8) == 130)
+            let screen = terminal.screen
+            #expect(screen.faults.isEmpty && !screen.lines.contains { $0.contains("transferred") }, "\(screen.lines)")
+            #expect(!screen.lines.contains { $0.contains("ending") || $0.contains("%") }, "\(screen.lines)")
+        }
+    }
+
+    /// A shell without job control has what it starts in the background ignore SIGINT: Ctrl-C is for the foreground.
+    @Test func aSignalThatIsIgnoredFromTheStartIsIgnored() async throws {
+        let world = try CommandLineWorld()
+        try await world.put("outgoing/file", "content")
+        try await world.run {
+            let store = try SilentListener()
+            let program = try RunningProgram.start(
+                "/bin/sh", ["-c", "trap '' INT; exec \"$0\" -v", BuiltProgram.url("pull").path],
+                environment: world.environment(["AWS_ENDPOINT_URL": "http://127.0.0.1:\(store.port)"]))
+            try await waitUntil("the file is on its way") { store.hasConnection }
+            kill(program.processID, SIGINT)
+            kill(program.processID, SIGTERM)
+            let run = try await program.finish(withinSeconds: 20)
+            // In an orderly way, as after one signal alone.
+            #expect(run.status == 143 && run.output.contains("remaining for the next run: 1"), "\(run.errors)")
+        }
+    }
+}

@@ -2,10 +2,24 @@ import Glibc
 import Synchronization
 
 /// SIGINT and SIGTERM as a request to end: what is under way then ends in an orderly way. A second signal, or a work
-/// that does not end within `graceSeconds`, ends the process at once.
+/// that does not end within `graceSeconds`, ends the process at once. A signal that the process was started to ignore, as
+/// a script does for what it leaves in the background, stays ignored.
+///
+/// SIGTSTP, which Ctrl-Z sends, stops the process once what it has on the terminal is away.
 final class EndSignal: Sendable {
     /// How long the work may take to end.
     static let graceSeconds: Int32 = 10
+
+    /// What the listener does.
+    struct Actions: Sendable {
+        /// Asks the work to end; called once.
+        var end: @Sendable () -> Void
+        /// Called before the process is ended at once; must not wait for anything.
+        var beforeExit: @Sendable () -> Void = {}
+        /// Calls what it is given, which stops the process and returns when it goes on; nil where nothing has to be done
+        /// before that.
+        var aroundStop: (@Sendable (_ stop: () -> Void) -> Void)?
+    }
 
     private let state = Mutex<Int32?>(nil)
 
@@ -13,17 +27,15 @@ final class EndSignal: Sendable {
     var received: Int32? { state.withLock { $0 } }
 
     /// Begins to listen. To be made once in a process.
-    /// - Parameters:
-    ///   - beforeExit: called before the process is ended at once; must not wait for anything.
-    ///   - end: asks the work to end; called once, on a thread of its own.
+    /// - Parameter actions: called on a thread of its own.
     /// - Returns: nil when the system has no pipe or thread left: then signals do what they always do.
-    init?(beforeExit: @escaping @Sendable () -> Void = {}, _ end: @escaping @Sendable () -> Void) {
+    init?(_ actions: Actions) {
         var pipe: [Int32] = [-1, -1]
         // A handler must not wait where nobody reads.
         guard Glibc.pipe(&pipe) == 0, fcntl(pipe[1], F_SETFL, O_NONBLOCK) == 0 else { return nil }
         signalPipe = pipe[1]
         let reading = pipe[0]
-        let listener = Unmanaged.passRetained(Listener { [self] in self.listen(reading, beforeExit, end) })
+        let listener = Unmanaged.passRetained(Listener { [self] in self.listen(reading, actions) })
         var thread = pthread_t()
         let status = pthread_create(
             &thread, nil,
@@ -36,21 +48,57 @@ final class EndSignal: Sendable {
             return nil
         }
         pthread_detach(thread)
-        for number in [SIGINT, SIGTERM] {
-            var action = sigaction()
-            action.__sigaction_handler.sa_handler = tellListener
-            action.sa_flags = SA_RESTART
-            sigaction(number, &action, nil)
+        for number in [SIGINT, SIGTERM] + (actions.aroundStop == nil ? [] : [SIGTSTP]) {
+            var before = sigaction()
+            guard sigaction(number, nil, &before) == 0, !Self.isIgnored(before) else { continue }
+            Self.catchSignal(number)
         }
     }
 
-    private func listen(_ reading: Int32, _ beforeExit: () -> Void, _ end: () -> Void) {
-        guard let first = Self.next(reading, waitMilliseconds: -1) else { return }
-        state.withLock { $0 = first }
-        end()
-        let second = Self.next(reading, waitMilliseconds: Self.graceSeconds * 1000)
-        beforeExit()
-        _exit(128 + (second ?? first))
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        // The two are functions to C, and compared as the addresses that they stand for.
+        unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
+    private static func catchSignal(_ number: Int32) {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = tellListener
+        action.sa_flags = SA_RESTART
+        sigaction(number, &action, nil)
+    }
+
+    private func listen(_ reading: Int32, _ actions: Actions) {
+        var first: Int32?
+        while true {
+            let number = Self.next(reading, waitMilliseconds: first == nil ? -1 : Self.graceSeconds * 1000)
+            if number == SIGTSTP {
+                // The time to end begins anew behind it: nothing could be done meanwhile.
+                actions.aroundStop?(Self.stop)
+            } else if let first {
+                actions.beforeExit()
+                _exit(128 + (number ?? first))
+            } else {
+                guard let number else { return }
+                first = number
+                state.withLock { $0 = number }
+                actions.end()
+            }
+        }
+    }
+
+    /// Stops the process as the signal does where nobody listens for it.
+    private static func stop() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = SIG_DFL
+        sigaction(SIGTSTP, &action, nil)
+        // The thread comes from one of libdispatch's, which take no signals.
+        var own = sigset_t()
+        sigemptyset(&own)
+        sigaddset(&own, SIGTSTP)
+        pthread_sigmask(SIG_UNBLOCK, &own, nil)
+        raise(SIGTSTP)
+        pthread_sigmask(SIG_BLOCK, &own, nil)
+        catchSignal(SIGTSTP)
     }
 
     /// The next signal, or nil when none comes in time.

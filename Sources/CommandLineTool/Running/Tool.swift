@@ -50,7 +50,11 @@ struct Tool: Sendable {
         let logger = FunctionMain.logger(of: function, environment, log)
         for warning in log.options.warnings { logger.warning("\(warning)") }
         let task = Task { await perform(command, log, logger, display) }
-        let end = EndSignal(beforeExit: { LineWriter.standardError.removeFooterAtOnce() }) { task.cancel() }
+        var actions = EndSignal.Actions(
+            end: { task.cancel() }, beforeExit: { LineWriter.standardError.removeFooterAtOnce() })
+        // What the shell writes then must not stand beside the display, nor be taken away with it later.
+        if display != nil { actions.aroundStop = { LineWriter.standardError.withoutFooter($0) } }
+        let end = EndSignal(actions)
         let status = await task.value
         guard let signal = end?.received, let ended = ExitStatus(signal: signal) else { return status }
         return ended

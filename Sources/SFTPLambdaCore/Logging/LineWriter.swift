@@ -93,6 +93,16 @@ public final class LineWriter: Sendable {
         }
     }
 
+    /// Takes the footer away, and lets nobody write until the body has ended: what it does leaves the terminal to somebody
+    /// else for a time.
+    package func withoutFooter(_ body: () -> Void) {
+        state.withLock { state in
+            if let footer = state.footer { _ = writeAll(footer.erasure()) }
+            state.footer = nil
+            body()
+        }
+    }
+
     /// Leaves the footer where it is and knows no more of it: the terminal is somebody else's now.
     package func forgetFooter() { state.withLock { $0.footer = nil } }
 
