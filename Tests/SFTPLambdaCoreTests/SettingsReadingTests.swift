@@ -127,6 +127,8 @@ enum Example {
 
     @Test(arguments: [
         ("socks5://proxy:1080", ProxyServer(kind: .socks5, host: "proxy", port: 1080)),
+        ("http://[fe80::1%25eth0]:3128", ProxyServer(kind: .http, host: "fe80::1%eth0", port: 3128)),
+        ("http://[fe80::1%eth0]:3128", ProxyServer(kind: .http, host: "fe80::1%eth0", port: 3128)),
         (" SOCKS5H://10.0.0.1:1/\n", ProxyServer(kind: .socks5, host: "10.0.0.1", port: 1)),
         (
             "http://acme:p%40ss%3A%2F%25@proxy.example.com:3128",

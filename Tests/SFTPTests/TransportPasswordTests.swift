@@ -23,18 +23,27 @@ import Testing
         #expect(refused.message.hasPrefix("the user u was refused at 127.0.0.1"), "\(refused.message)")
     }
 
-    /// As PAM has it: after the old password the new one is asked for, twice. The old one is no answer to that.
-    @Test(.enabled(if: canPasswords, "password logins need root"))
-    func newPasswordThatIsAskedForByQuestionsIsNotMadeUp() async throws {
-        var options = LocalSSHD.Options()
-        options.configuration = ["PasswordAuthentication no"]
-        options.isPasswordExpired = true
-        var fixture = try TransportFixture(options)
-        fixture.configuration.credentials = SSHCredentials(password: fixture.server.password)
-        let failure = try #require(await fixture.failure())
-        #expect(failure.reason == .authenticationRejected)
-        #expect(failure.message.contains("has to be changed"), "\(failure.message)")
-        #expect(!fixture.server.log.contains("Accepted"))
+    /// A way in which OpenSSH tells that a password has expired, and what is made of it.
+    struct Expired: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        /// The way that the server has not.
+        let without: String
+        let step: SFTPError.Step
+        let reason: SFTPError.Reason
+        let words: String
+        /// Whether the server took the password.
+        let isAccepted: Bool
+
+        static let all = [
+            // As PAM has it: after the old password the new one is asked for, twice. The old one is no answer to that.
+            Expired(
+                testDescription: "questions for a new one", without: "PasswordAuthentication", step: .authentication,
+                reason: .authenticationRejected, words: "has to be changed", isAccepted: false),
+            // It takes the old one, and ends the session instead.
+            Expired(
+                testDescription: "a session that ends", without: "KbdInteractiveAuthentication", step: .sftpStart,
+                reason: .connectionLost, words: "whether its password has expired", isAccepted: true),
+        ]
     }
 
     /// PAM itself refuses the old password as the new one; here the server tells what came.
@@ -46,11 +55,10 @@ import Testing
         #expect(try Self.log(server).contains("new passwords that came: 0"))
     }
 
-    /// OpenSSH takes an expired password, and ends the session instead.
-    @Test(.enabled(if: canPasswords, "password logins need root"))
-    func expiredPasswordThatEndsTheSessionIsThoughtOf() async throws {
+    @Test(.enabled(if: canPasswords, "password logins need root"), arguments: Expired.all)
+    func expiredPasswordIsThoughtOfAndNoNewOneMadeUp(_ expired: Expired) async throws {
         var options = LocalSSHD.Options()
-        options.configuration = ["KbdInteractiveAuthentication no"]
+        options.configuration = ["\(expired.without) no"]
         options.isPasswordExpired = true
         var fixture = try TransportFixture(options)
         fixture.configuration.credentials = SSHCredentials(password: fixture.server.password)
@@ -58,18 +66,18 @@ import Testing
         let failure = await #expect(throws: SFTPError.self) {
             try await SFTPClient.connect(configuration, logger: LogRecorder().logger()).close()
         }
-        #expect(failure?.step == .sftpStart && failure?.reason == .connectionLost)
-        #expect(failure?.remedy.contains("whether its password has expired") == true, "\(failure?.message ?? "")")
+        #expect(failure?.step == expired.step && failure?.reason == expired.reason)
+        let text = "\(failure?.message ?? "") \(failure?.remedy ?? "")"
+        #expect(text.contains(expired.words), "\(text)")
+        #expect(fixture.server.log.contains("Accepted") == expired.isAccepted)
     }
 
-    @Test func questionsForANewPasswordAreKnown() {
-        for text in [
-            "New password: ", "Retype new password: ", "Enter new UNIX password:", "Password (again):",
-            "Re-enter password",
-        ] { #expect(SSHSession.asksForNewPassword(text), "\(text)") }
-        for text in ["Password: ", "Current password: ", "(u@h) Password:", "Verification code: ", "", "News: "] {
-            #expect(!SSHSession.asksForNewPassword(text), "\(text)")
-        }
+    @Test(arguments: [
+        ("New password: ", true), ("Retype new password: ", true), ("Enter new UNIX password:", true),
+        ("Password (again):", true), ("Re-enter password", true), ("Password: ", false), ("Current password: ", false),
+        ("(u@h) Password:", false), ("Verification code: ", false), ("", false), ("News: ", false),
+    ]) func questionForANewPasswordIsKnown(text: String, asks: Bool) {
+        #expect(SSHSession.asksForNewPassword(text) == asks)
     }
 
     // MARK: Kept back

@@ -67,8 +67,15 @@ import Testing
         #expect(failure.step == .connect && failure.reason == .authenticationRejected)
         #expect(failure.message.contains(words) && failure.message.contains("the proxy 127.0.0.1 port \(proxy.port)"))
         #expect(failure.remedy.contains("the user and the password in SFTP_PROXY"), "\(failure)")
-        #expect(!failure.message.contains(Self.password) && !failure.message.contains("hunter2"))
         #expect(proxy.targets.isEmpty)
+        // Not even by whoever writes down all that there is.
+        for text in ["\(failure)", String(reflecting: failure), "\(fixture.configuration)"] {
+            #expect(!text.contains("hunter2"), "\(text)")
+        }
+        let server = try #require(fixture.configuration.proxy)
+        for text in ["\(server)", String(reflecting: server)] {
+            #expect(text.contains("127.0.0.1") && !text.contains("hunter2"), "\(text)")
+        }
     }
 
     @Test(arguments: ProxyServer.Kind.allCases)
@@ -78,9 +85,7 @@ import Testing
             kind == .socks5 ? .socks5(user: nil, password: "") : .http(authorization: nil), to: listener.port)
         listener.stop()
         defer { proxy.stop() }
-        var configuration = try TransportFixture.shared().configuration
-        configuration.proxy = ProxyServer(kind: kind, host: "127.0.0.1", port: proxy.port)
-        let failure = try #require(await TransportFixture.failure(of: configuration))
+        let failure = try #require(await TransportFixture.failure(of: configuration(kind, proxy.port)))
         #expect(failure.step == .connect && failure.reason == .unreachable && failure.isTransient)
         #expect(failure.message.contains(kind == .socks5 ? "connection refused" : "502 Bad Gateway"))
         #expect(failure.remedy.contains("check SFTP_HOST and SFTP_PORT"), "\(failure)")
@@ -89,9 +94,8 @@ import Testing
     /// However it goes on, it ends within the time of connecting, and with little memory.
     @Test(
         arguments: [
-            // Byte by byte, for ever: each one counts as an answer, and none of them is an end.
-            ScriptedProxy.Behaviour.drip(Array("HTTP/1.1 200 OK\r\nA: b".utf8), everyMilliseconds: 10),
-            .drip([0x41], everyMilliseconds: 5), .say([]), .say([5]), .say(Array("HTTP/1.1 200 OK\r\n".utf8)),
+            ScriptedProxy.Behaviour.drip([0x41], everyMilliseconds: 5), .say([]), .say([5]),
+            .say(Array("HTTP/1.1 200 OK\r\n".utf8)),
             .say(Array("HTTP/1.1 200 OK\r\nA: ".utf8) + [UInt8](repeating: 0x61, count: 1 << 20)),
             .say([UInt8](repeating: 0, count: 1 << 20)),
         ], ProxyServer.Kind.allCases)
@@ -104,39 +108,60 @@ import Testing
         #expect([.timeout, .connectionLost, .protocolViolation].contains(failure.reason), "\(failure)")
     }
 
-    @Test func silentProxyIsGivenUpInTime() async throws {
+    /// Byte by byte: each one counts as an answer, and the end is far away.
+    @Test(arguments: [
+        (
+            ProxyServer.Kind.http,
+            ScriptedProxy.Behaviour.drip(Array("HTTP/1.1 200 OK\r\nA: b".utf8), everyMilliseconds: 2)
+        ),
+        // Connected, from an address of 255 letters.
+        (.socks5, .drip([5, 0, 5, 0, 0, 3, 255] + [UInt8](repeating: 0x61, count: 257), everyMilliseconds: 10)),
+    ]) func proxyThatDripsIsGivenUpInTime(kind: ProxyServer.Kind, behaviour: ScriptedProxy.Behaviour) async throws {
+        var (fixture, proxy) = try fixture(behaviour, kind: kind)
+        defer { proxy.stop() }
+        fixture.configuration.connectTimeoutSeconds = 0.5
+        let failure = try #require(await fixture.failure())
+        #expect(failure.step == .connect && failure.reason == .timeout, "\(failure)")
+        #expect(failure.message.contains("within 0.5 s: it stopped answering: check SFTP_PROXY"), "\(failure)")
+    }
+
+    /// A connection by way of what listens at that port, if anything does.
+    private func configuration(
+        _ kind: ProxyServer.Kind, host: String = "127.0.0.1", _ port: UInt16
+    ) throws -> SSHConfiguration {
+        var configuration = try TransportFixture.shared().configuration
+        configuration.proxy = ProxyServer(kind: kind, host: host, port: port)
+        return configuration
+    }
+
+    @Test(arguments: ProxyServer.Kind.allCases) func silentProxyIsGivenUpInTime(kind: ProxyServer.Kind) async throws {
         let listener = try SilentListener()
         defer { listener.stop() }
-        var configuration = try TransportFixture.shared().configuration
-        configuration.proxy = ProxyServer(kind: .socks5, host: "127.0.0.1", port: listener.port)
+        var configuration = try configuration(kind, listener.port)
         configuration.connectTimeoutSeconds = 0.2
         let failure = try #require(await TransportFixture.failure(of: configuration))
         #expect(failure.step == .connect && failure.reason == .timeout)
         #expect(failure.message.contains("never said a word") && failure.remedy.contains("check SFTP_PROXY"))
     }
 
-    @Test func proxyThatIsNotThereIsNamedWithItsSetting() async throws {
+    @Test(arguments: [
+        ("127.0.0.1", SFTPError.Step.connect, "the proxy 127.0.0.1 port "),
+        ("no-such-proxy.invalid", .resolve, "no-such-proxy.invalid"),
+    ]) func proxyThatIsNotThereIsNamedWithItsSetting(host: String, step: SFTPError.Step, words: String) async throws {
         let listener = try SilentListener()
-        var configuration = try TransportFixture.shared().configuration
-        configuration.proxy = ProxyServer(kind: .http, host: "127.0.0.1", port: listener.port)
+        let configuration = try configuration(.http, host: host, listener.port)
         listener.stop()
-        let refused = try #require(await TransportFixture.failure(of: configuration))
-        #expect(refused.step == .connect && refused.reason == .unreachable)
-        #expect(refused.message.contains("the proxy 127.0.0.1 port \(listener.port)"))
-        #expect(refused.message.contains("check SFTP_PROXY") && !refused.message.contains("SFTP_HOST"))
-        configuration.proxy?.host = "no-such-proxy.invalid"
-        let unknown = try #require(await TransportFixture.failure(of: configuration))
-        #expect(unknown.step == .resolve)
-        #expect(unknown.message.contains("no-such-proxy.invalid") && unknown.message.contains("check SFTP_PROXY"))
-        #expect(!unknown.message.contains("SFTP_HOST"))
+        let failure = try #require(await TransportFixture.failure(of: configuration))
+        #expect(failure.step == step && failure.reason == .unreachable)
+        #expect(failure.message.contains(words) && failure.message.contains("check SFTP_PROXY"), "\(failure)")
+        #expect(!failure.message.contains("SFTP_HOST"), "\(failure)")
     }
 
     /// Whoever gives up while the proxy keeps silent is not kept waiting.
     @Test func cancelledWhileTheProxyIsSilent() async throws {
         let listener = try SilentListener()
         defer { listener.stop() }
-        var configuration = try TransportFixture.shared().configuration
-        configuration.proxy = ProxyServer(kind: .http, host: "127.0.0.1", port: listener.port)
+        var configuration = try configuration(.http, listener.port)
         configuration.connectTimeoutSeconds = 60
         let task = Task { [configuration] in await TransportFixture.failure(of: configuration) }
         try await eventually { listener.hasAccepted }

@@ -53,40 +53,39 @@ import Transfers
         #expect(fixture.remoteText("d1/.done/old") == "old")
     }
 
-    @Test func fileThatCannotFinishInTimeIsNotBegun() throws {  // P7
-        var fixture = PullFixture()
-        fixture.plan.maximumFilesInFlight = 1
-        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
-        fixture.put("a", sampleBytes(1_000_000))
-        fixture.put("b", sampleBytes(20_000_000))
-        let clock = fixture.clock
-        let pull = fixture.pull(
-            tap: tapOn(.before, "store.put") { _ in
-                clock.advance(seconds: 20)
-                return .proceed
-            })
-        // A megabyte took 20 s: twenty take 400, and there are 40 left.
-        let summary = try DeterministicRun.run { await pull.flow.run() }
-        #expect(summary.transferred == 1)
-        #expect(summary.remaining == 1)
-        #expect(pull.files.counters.operations["openFile"] == 1)
-        #expect(!summary.isFailure)
+    /// A run of 60 seconds, in which the first file is stored and the second one cannot be.
+    struct ShortTime: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        var maximumBytesPerSecond: Int?
+        let firstBytes: Int
+        let firstSeconds: Int64
+        let secondBytes: Int
+
+        static let all = [
+            // A megabyte took 20 s: twenty take 400, and there are 40 left.
+            ShortTime(
+                testDescription: "as large files go here", firstBytes: 1_000_000, firstSeconds: 20,
+                secondBytes: 20_000_000),
+            // A file takes 16 s, as far as is known; but 5 MB take 50 s at the limit, and there are 44 left.
+            ShortTime(
+                testDescription: "at the limit of the rate", maximumBytesPerSecond: 100_000, firstBytes: 1_000,
+                firstSeconds: 16, secondBytes: 5_000_000),
+        ]
     }
 
-    @Test func fileThatCannotComeInTimeAtTheLimitOfTheRateIsNotBegun() throws {  // P7
+    @Test(arguments: ShortTime.all) func fileThatCannotComeInTimeIsNotBegun(_ time: ShortTime) throws {  // P7
         var fixture = PullFixture()
         fixture.plan.maximumFilesInFlight = 1
-        fixture.plan.maximumBytesPerSecond = 100_000
+        fixture.plan.maximumBytesPerSecond = time.maximumBytesPerSecond
         fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
-        fixture.put("a", sampleBytes(1_000))
-        fixture.put("b", sampleBytes(3_000_000))
+        fixture.put("a", sampleBytes(time.firstBytes))
+        fixture.put("b", sampleBytes(time.secondBytes))
         let clock = fixture.clock
         let pull = fixture.pull(
             tap: tapOn(.before, "store.put") { _ in
-                clock.advance(seconds: 35)
+                clock.advance(seconds: time.firstSeconds)
                 return .proceed
             })
-        // Nothing is known of large files, but 3 MB take 30 s at the limit, and there are 25 left.
         let summary = try DeterministicRun.run { await pull.flow.run() }
         #expect(summary.transferred == 1 && summary.remaining == 1 && !summary.isFailure)
         #expect(pull.files.counters.operations["openFile"] == 1)

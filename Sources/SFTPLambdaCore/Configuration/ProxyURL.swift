@@ -90,8 +90,10 @@ enum ProxyURL {
         guard bracket != nil || !host.contains(":") else {
             throw SettingProblem("has an IPv6 address without brackets, so that its port cannot be told from it")
         }
+        // The % of an IPv6 zone is percent-encoded in a URL (RFC 6874, section 2).
+        let plain = bracket == nil ? String(host) : host.replacingAll("%25", with: "%")
         do throws(SettingProblem) {
-            return (try ServerHost(String(host)).text, port)
+            return (try ServerHost(plain).text, port)
         } catch {
             throw SettingProblem("has a host that cannot be used: it \(error.text)")
         }
