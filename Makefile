@@ -60,11 +60,11 @@ test-long: bench-deps ## Run all tests, the long ones included
 sanitize: bench-deps ## Run all tests but those of zips under the address and the thread sanitizer, and the C code under that for undefined behaviour
 	@scripts/sanitize
 
-# For each of the ten targets; as many run at once as there are processors.
+# For each of the 18 targets; as many run at once as there are processors.
 SECONDS ?= 60
 
 .PHONY: fuzz
-fuzz: libraries ## Run libFuzzer on what reads bytes of others, SECONDS=60 for each of the ten targets
+fuzz: libraries ## Run libFuzzer on what reads bytes of others, SECONDS=60 for each of the 18 targets
 	@scripts/fuzz --seconds $(SECONDS)
 
 .PHONY: package

@@ -99,7 +99,9 @@ let package = Package(
         // What reads bytes of others, with what must be true of it whatever the bytes are. It shares a file with TestKit.
         .target(
             name: "FuzzTargets",
-            dependencies: ["SFTP", "AWS", "JSON", "TextForms", "Transfers", "SFTPLambdaCore"],
+            dependencies: [
+                "SFTP", "AWS", "HTTP", "JSON", "TextForms", "Transfers", "LambdaRuntime", "SFTPLambdaCore", logging,
+            ],
             path: "Tests/FuzzTargets", swiftSettings: strict),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "TestKit"], exclude: ["Found"], swiftSettings: strict),

@@ -46,14 +46,23 @@ public struct JSONFieldFault: Error, Hashable, Sendable, CustomStringConvertible
         return fault
     }
 
-    /// Such as `Messages.0.Body is no String`.
+    /// Such as `Messages.0.Body is no String`, on one line: names may be those of whoever wrote the text.
     public var description: String {
-        let name = path.isEmpty ? "the whole" : path.joined(separator: ".")
+        let name = path.isEmpty ? "the whole" : path.map(Self.shown).joined(separator: ".")
         switch problem {
         case .missing: return "\(name) is missing"
         case .null: return "\(name) is null"
         case .isNot(let kind): return "\(name) is no \(kind.rawValue)"
         }
+    }
+
+    private static let shownScalars = 64
+
+    private static func shown(_ name: String) -> String {
+        let scalars = name.unicodeScalars
+        let text = scalars.prefix(shownScalars)
+            .map { JSONText.isMisleading($0) ? JSONText.unicodeEscape($0) : String($0) }.joined()
+        return scalars.count > shownScalars ? text + "…" : text
     }
 }
 

@@ -119,9 +119,6 @@ enum EventFuzzing {
         try must(isOfOneLine(printable(bytes)), "not of one line: \(printable(bytes))")
         if let etag = ETag(text) { try must(ETag(etag.text) == etag, "\(etag) changes") }
         try target(text)
-        _ = SyncMark(metadata: [
-            "synced": "true", "synced-at": text, "synced-etag": text, "synced-to": text, "synced-from": text,
-        ])
     }
 
     /// Whatever the key, the path lies below the directory.

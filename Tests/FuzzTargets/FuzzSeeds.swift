@@ -1,6 +1,9 @@
 import Foundation
+import JSON
 
+@testable import AWS
 @testable import SFTPLambdaCore
+@testable import Transfers
 
 // What the fuzzing begins with: the fixtures of the other tests, and one of each form that there is.
 extension FuzzTarget {
@@ -9,14 +12,22 @@ extension FuzzTarget {
         switch self {
         case .packets: Self.packetSeeds
         case .opening: Self.openingSeeds
+        case .proxy: Self.proxySeeds
         case .xml: Self.xmlSeeds.map { Array($0.utf8) }
+        case .listings: Self.listingSeeds.map { Array($0.utf8) }
+        case .queue: Self.queueSeeds.map { Array($0.utf8) }
+        case .head: Self.headSeeds.map { Array($0.utf8) }
+        case .credentials: Self.credentialsSeeds.map { Array($0.utf8) }
         case .events: (EventFixtures.good.map(\.json) + EventFixtures.nothing.map(\.json)).map { Array($0.utf8) }
         case .json: Self.jsonSeeds.map { Array($0.utf8) }
         case .privateKey: Self.privateKeySeeds.map { Array($0.utf8) }
         case .hostKey: Self.hostKeySeeds.map { Array($0.utf8) }
+        case .proxyAddress: Self.proxyAddressSeeds.map { Array($0.utf8) }
         case .settings: Self.settingsSeeds
         case .patterns: Self.patternSeeds.map { Array($0.utf8) }
         case .texts: Self.textSeeds.map { Array($0.utf8) }
+        case .checkpoint: [Self.checkpointSeed]
+        case .marks: Self.markSeeds.map { Array($0.utf8) }
         }
     }
 
@@ -65,6 +76,35 @@ extension FuzzTarget {
         ]
     }
 
+    /// Behind the byte that says which proxy it is: 0 and 2 are SOCKS5, 1 and 3 HTTP; 2 and 3 with a user.
+    private static var proxySeeds: [[UInt8]] {
+        let server = Array("SSH-2.0-OpenSSH_9.2p1\r\n".utf8)
+        let socks: [[UInt8]] = [
+            [0, 5, 0, 5, 0, 0, 1, 192, 0, 2, 7, 0, 22],
+            [2, 5, 0, 5, 0, 0, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 22],
+            [2, 5, 2, 1, 0, 5, 0, 0, 3, 3, 97, 46, 98, 0, 22], [2, 5, 2, 1, 1], [0, 5, 0xFF], [0, 5, 0, 5, 5, 0, 1],
+            [0, 5, 2], [0, 4, 90], [0],
+        ]
+        let http = [
+            "HTTP/1.1 200 Connection established\r\n\r\n", "HTTP/1.0 200 OK\nVia: a\n\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n",
+            "HTTP/1.1 403 \(ProxyFuzzing.password)\r\n\r\n", "HTTP/1.1 403 \u{1B}[2J\r\n\r\n",
+            "HTTP/1.1 502 Bad Gateway\r\n\r\n<html>", "HTTP/2 200\r\n\r\n", "\u{5}",
+        ]
+        let withServer = socks.map { $0 + server }
+        let plain: [[UInt8]] = http.map { [1] + Array($0.utf8) }
+        let withUser: [[UInt8]] = http.map { [3] + Array($0.utf8) + server }
+        return socks + withServer + plain + withUser
+    }
+
+    private static let proxyAddressSeeds = [
+        "socks5://proxy.example.com:1080", "http://acme:s%3Acret@[2001:db8::7]:3128/", "socks5h://u:@192.0.2.7:1",
+        "https://proxy:443", "http://u:p/w@proxy:1", "socks5://us%C3%A9r:%0A@h:1", "http://a:b:c@[fe80::1%eth0]:8080",
+        "http://us%0D%0AX-Y:%0A@h:1", "http://u:Zm9yLXRoZS1w/cm94eS1hbmQtbm9ib2R5@h:1", "proxy:3128", "socks4://h:1",
+        "http://@h:1", "http://h:0", "http://Zm9yLXRoZS1wcm94eS1hbmQtbm9ib2R5:x@h:99999",
+    ]
+
     private static let xmlSeeds = [
         """
         <?xml version="1.0" encoding="UTF-8"?>
@@ -74,6 +114,123 @@ extension FuzzTarget {
         """,
         "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><RequestId>1</RequestId></Error>",
         "<CopyObjectResult><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag></CopyObjectResult>",
+    ]
+
+    private static let listingSeeds = [
+        """
+        <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>true</IsTruncated>
+        <NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J</NextContinuationToken><EncodingType>url</EncodingType>
+        <Contents><Key>in/red+flower%2B1.jpg</Key><LastModified>2026-03-01T10:15:30.000Z</LastModified><Size>1024</Size>
+        </Contents><Contents><Key>a%0Ab</Key><LastModified>2026-03-01T10:15:30+01:00</LastModified><Size>0</Size>
+        </Contents></ListBucketResult>
+        """,
+        """
+        <ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>8</NextPartNumberMarker><Part><PartNumber>8
+        </PartNumber><ETag>"7778aef83f66abc1fa1e8477f296d394"</ETag><Size>5242880</Size><ChecksumSHA256>uU0=</ChecksumSHA256>
+        </Part></ListPartsResult>
+        """,
+        """
+        <ListMultipartUploadsResult><EncodingType>url</EncodingType><NextKeyMarker>a%2Fb</NextKeyMarker><NextUploadIdMarker>x
+        </NextUploadIdMarker><IsTruncated>true</IsTruncated><Upload><Key>in%2Fa</Key><UploadId>VXBsb2FkIElE</UploadId>
+        <Initiated>2026-03-01T10:15:30.000Z</Initiated></Upload></ListMultipartUploadsResult>
+        """,
+        """
+        <Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong; expecting 'eu-west-1'</Message><Region>
+        eu-west-1</Region><RequestId>4442587FB7D0A2F9</RequestId><HostId>a/b=</HostId></Error>
+        """,
+        "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>token</NextContinuationToken></ListBucketResult>",
+        "<Error><Code>PermanentRedirect</Code><Endpoint>partner-files.s3.eu-west-1.amazonaws.com</Endpoint></Error>",
+    ]
+
+    private static var queueSeeds: [String] {
+        let body = EventFixtures.records(EventFixtures.record())
+        let digest = MD5.hexadecimal(Array(body.utf8)) ?? ""
+        return [
+            #"{"Messages":[{"MessageId":"m1","ReceiptHandle":"AQEB","Body":\#(quoted(body)),"MD5OfBody":"\#(digest)","#
+                + #""Attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1772360130123"},"MessageAttributes":{"#
+                + #""attempt":{"DataType":"Number","StringValue":"2"},"b":{"DataType":"Binary","BinaryValue":"AQI="}},"#
+                + #""MD5OfMessageAttributes":"00"}]}"#,
+            #"{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"00","MD5OfMessageAttributes":"00"}],"#
+                + #""Failed":[{"Id":"1","SenderFault":true,"Code":"InvalidMessageContents","Message":"no"}]}"#,
+            #"{"QueueUrl":"https://sqs.eu-central-1.amazonaws.com/111122223333/push-retry"}"#,
+            #"{"QueueUrl":"https://eu-west-1.queue.amazonaws.com/1/q","Attributes":{"ApproximateNumberOfMessages":"7"}}"#,
+            #"{"__type":"com.amazonaws.sqs#QueueDoesNotExist:http://a","message":"The specified queue does not exist."}"#,
+            "{}", #"{"Messages":[{"MessageAttributes":{"a\u001b[2J":{"DataType":7}}}]}"#,
+        ]
+    }
+
+    private static let headSeeds = [
+        """
+        HTTP/1.1 100 Continue\r
+        \r
+        HTTP/1.1 200 OK\r
+        ETag: "b1946ac92492d2347c6235b4d2611184"\r
+        Content-Length: 1024\r
+        Last-Modified: Sun, 01 Mar 2026 10:15:30 GMT\r
+        Date: Sun, 01 Mar 2026 10:15:31 GMT\r
+        Content-Encoding: aws-chunked,gzip\r
+        x-amz-meta-synced-from: sftp.example.com:22:acme\r
+        x-amz-meta-note: =?UTF-8?B?w6k=?= =?utf-8?q?a=20b?=\r
+         folded\r
+        x-amz-meta-Note: é\r
+        x-amz-server-side-encryption: aws:kms\r
+        """,
+        """
+        HTTP/1.1 200 OK
+        Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd
+        Lambda-Runtime-Deadline-Ms: 1772360190123
+        Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-central-1:111122223333:function:pull
+        Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1
+        Lambda-Runtime-Invocation-Id: 1
+        """,
+        """
+        HTTP/1.1 307 Temporary Redirect
+        x-amz-bucket-region: eu-west-1
+        x-amz-request-id: 4442587FB7D0A2F9
+        x-amz-id-2: vlR7PnpV2Ce81l0PRw6jlUpck7Jo5ZsQjryTjKlc5aLWGVHPZLj5NeC6qMa0emYBDXOo6QBU0Wo=
+        Date: Sun, 01 Mar 2026 11:15:31 GMT
+        """,
+    ]
+
+    /// Keys that nobody has.
+    private static let credentialsSeeds = [
+        """
+        # a comment
+        [default]
+        aws_access_key_id = AKIAIOSFODNN7EXAMPLE
+        aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY ; theirs
+        region\t=\teu-central-1\r
+        s3 =
+          max_concurrent_requests = 20
+        [ profile  p ]
+        role_arn=arn:aws:iam::111122223333:role/r
+        [p]
+        aws_session_token=#abc
+        """,
+        #"{"RoleArn":"r","AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","#
+            + #""Token":"AQoDYXdzEJr1K","Expiration":"2026-03-01T10:15:30Z"}"#,
+        #"{"AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":7,"Token":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#,
+        #"{"AccessKeyId":"a","SecretAccessKey":"b","Expiration":"9999-12-31t23:59:60.1+23:59"}"#,
+    ]
+
+    private static var checkpointSeed: [UInt8] {
+        guard let key = ObjectKey("in/large") else { return [] }
+        let part = UploadProgress.Part(
+            etag: "\"7778aef83f66abc1fa1e8477f296d394\"", sha256: "uU0nuZNNPgilLlLX2n2r+sSE7=")
+        return Checkpoint(
+            origin: "sftp.example.com:22:acme", path: "outgoing/large", key: key,
+            sizeBytes: 3 * UInt64(PartPlan.partBytes), modified: UnixTime(seconds: 1_772_360_130),
+            partBytes: PartPlan.partBytes,
+            progress: UploadProgress(uploadID: "VXBsb2FkIElE", parts: [part, part], digest: "AAECAw=="), attempts: 2
+        ).jsonBytes
+    }
+
+    private static let markSeeds = [
+        "synced=true\nsynced-at=2026-03-01T10:15:30Z\nsynced-etag=0123,4567-2\nsynced-to="
+            + String(repeating: "0f", count: 32) + "," + String(repeating: "2d", count: 32)
+            + "\nsynced-modified=2026-03-01T09:00:00Z\nowner=é",
+        "synched=true", "synced=true\nsynced-to=" + (0..<9).map { "\($0)" }.joined(separator: ","),
+        "synced-from=another\nmtime=1772360130\nmtime-listed=1772360131", "synced=true\nsynced-at=0000-02-30T00:00:00Z",
     ]
 
     private static let jsonSeeds = [
@@ -128,6 +285,7 @@ extension FuzzTarget {
     }
 
     private static let patternSeeds = [
+        "*.done\0a.csv", "ready.*\0ready.ready.a", "a*a\0a",
         "{dir}{stem}_{date}{ext}\0x/a.csv", "{{{path}}}\0a.b", "*.csv\0x/a.csv", "x/**/[!a-c]?\\*\0x/y/z/d1*", "**\0a",
         "[]a-]\0]", "^out/(a|b)*[^/]{2,3}?\\d+$\0out/abxx12",
         #"(?:x|\u0041|\x41|[\w-\s])+?\b"# + "\0A x-", "^my-path/?\0my-path/my-file", "(a*)*b\0aaaaaaaaaaaaaaaaaaaa",

@@ -6,8 +6,18 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case packets
     /// What a server says before encryption begins.
     case opening
+    /// What a proxy answers before the server is reached.
+    case proxy
     /// S3's XML.
     case xml
+    /// Listings and errors of S3, once they are XML.
+    case listings
+    /// Answers of SQS.
+    case queue
+    /// The heads of HTTP answers: objects of S3, invocations of the Runtime API.
+    case head
+    /// The files of the AWS tools, and credentials of a container.
+    case credentials
     /// Events of Lambda.
     case events
     /// JSON texts.
@@ -16,13 +26,19 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case privateKey
     /// SFTP_HOST_KEY
     case hostKey
+    /// SFTP_PROXY
+    case proxyAddress
     /// The environment, and the secret of SFTP_SECRET_ID.
     case settings
-    /// The patterns of SFTP_INCLUDE and SFTP_SOURCE_S3_REGEXP_STRIP, and templates of SFTP_TARGET_NAME, with what they are
-    /// compared with.
+    /// The patterns of SFTP_INCLUDE, SFTP_SOURCE_S3_REGEXP_STRIP and SFTP_READY_MARKER, and templates of SFTP_TARGET_NAME,
+    /// with what they are compared with.
     case patterns
-    /// Object keys, marks and the small encodings.
+    /// Object keys and the small encodings.
     case texts
+    /// How far pull has come with a file, as it stands in the bucket.
+    case checkpoint
+    /// What an object's metadata say of where it has been sent or comes from.
+    case marks
 
     /// Works on an input.
     /// - Throws: `FuzzFinding` when something is not as it must be.
@@ -30,14 +46,22 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         switch self {
         case .packets: try SFTPFuzzing.packets(bytes)
         case .opening: try SFTPFuzzing.opening(bytes)
+        case .proxy: try ProxyFuzzing.answers(bytes)
         case .xml: try AWSFuzzing.xml(bytes)
+        case .listings: try AnswerFuzzing.listings(bytes)
+        case .queue: try AnswerFuzzing.queue(bytes)
+        case .head: try HeadFuzzing.head(bytes)
+        case .credentials: try CredentialsFuzzing.credentials(bytes)
         case .events: try EventFuzzing.events(bytes)
         case .json: try EventFuzzing.json(bytes)
         case .privateKey: try SFTPFuzzing.privateKey(bytes)
         case .hostKey: try SFTPFuzzing.hostKey(bytes)
+        case .proxyAddress: try ProxyFuzzing.address(bytes)
         case .settings: try SettingsFuzzing.settings(bytes)
         case .patterns: try SettingsFuzzing.patterns(bytes)
         case .texts: try EventFuzzing.texts(bytes)
+        case .checkpoint: try KeptFuzzing.checkpoint(bytes)
+        case .marks: try KeptFuzzing.marks(bytes)
         }
     }
 }

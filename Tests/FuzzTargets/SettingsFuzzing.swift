@@ -52,6 +52,7 @@ enum SettingsFuzzing {
         try glob(pattern, subject)
         let key = String(decoding: subject, as: UTF8.self)
         try targetName(pattern, key)
+        try marker(pattern, subject)
         let strip: KeyPattern
         do throws(SettingProblem) {
             strip = try KeyPattern(pattern)
@@ -64,6 +65,21 @@ enum SettingsFuzzing {
         try must(key.utf8.reversed().starts(with: after.utf8.reversed()), "\(after) is no end of \(key)")
         try must(before.utf8.count + after.utf8.count <= key.utf8.count, "more than the key is left of it")
         try must(strip.stripped(from: key).utf8.elementsEqual((before + after).utf8), "two answers")
+    }
+
+    /// The marker of a file is one, and is not the file.
+    private static func marker(_ form: String, _ name: [UInt8]) throws {
+        let marker: ReadyMarker
+        do throws(ReadyMarkerFailure) {
+            marker = try ReadyMarker(form)
+        } catch {
+            try must(isOfOneLine(error.reason), "the reason is not of one line: \(error.reason)")
+            return
+        }
+        guard let file = RemoteName(bytes: name), let own = marker.name(for: file) else { return }
+        try must(marker.isMarker(own.bytes), "\(own) is not taken for the marker of \(file) by \(form)")
+        try must(
+            own != file && own.bytes.count <= RemoteName.maximumBytes, "\(own) is the marker of \(file) by \(form)")
     }
 
     /// Whatever the template and the key, the path lies below the directory, and another key has another one.

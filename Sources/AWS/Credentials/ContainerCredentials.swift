@@ -76,6 +76,7 @@ struct ContainerCredentials: CredentialsService {
         }
     }
 
+    /// Reads what the endpoint answers. No error quotes anything of it.
     func credentials(in body: [UInt8]) throws(CredentialsError) -> AWSCredentials {
         let answer: Answer
         do { answer = try Answer(parsing: body) } catch {

@@ -29,23 +29,28 @@ extension S3Client {
         if let token { query.append(("continuation-token", token)) }
         let call = try call("ListObjectsV2", .get, S3Address(bucket: bucket, key: ""), query: query)
         return try await runXML(call, root: "ListBucketResult", deadlineUptimeSeconds) { result, _ in
-            let isEncoded = result.value("EncodingType") == "url"
-            var objects: [S3ListedObject] = []
-            for object in result.all("Contents") {
-                guard let key = object.all("Key").first?.text,
-                    let size = object.value("Size").flatMap({ UInt64($0) }),
-                    let modified = object.value("LastModified").flatMap({ Timestamps.parseISO8601($0) })
-                else { return .malformed("an object has no key, no size or no time") }
-                let name =
-                    isEncoded
-                    ? String(decoding: Text.percentDecoded(key.utf8, plusIsSpace: true), as: UTF8.self) : key
-                objects.append(S3ListedObject(key: name, sizeBytes: size, lastModifiedEpochSeconds: modified))
-            }
-            guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: objects, next: nil)) }
-            guard let next = result.value("NextContinuationToken"), !next.isEmpty, next != token else {
-                return .malformed("a page that is not the last does not say where the next begins")
-            }
-            return .success(S3Page(items: objects, next: next))
+            Self.objects(in: result, after: token)
         }
+    }
+
+    /// Reads a page that begins behind a token.
+    static func objects(
+        in result: XMLElement, after token: String?
+    ) -> AttemptOutcome<S3Page<S3ListedObject, String>> {
+        let isEncoded = result.value("EncodingType") == "url"
+        var objects: [S3ListedObject] = []
+        for object in result.all("Contents") {
+            guard let key = object.all("Key").first?.text, let size = object.value("Size").flatMap({ UInt64($0) }),
+                let modified = object.value("LastModified").flatMap({ Timestamps.parseISO8601($0) })
+            else { return .malformed("an object has no key, no size or no time") }
+            let name =
+                isEncoded ? String(decoding: Text.percentDecoded(key.utf8, plusIsSpace: true), as: UTF8.self) : key
+            objects.append(S3ListedObject(key: name, sizeBytes: size, lastModifiedEpochSeconds: modified))
+        }
+        guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: objects, next: nil)) }
+        guard let next = result.value("NextContinuationToken"), !next.isEmpty, next != token else {
+            return .malformed("a page that is not the last does not say where the next begins")
+        }
+        return .success(S3Page(items: objects, next: next))
     }
 }

@@ -119,20 +119,25 @@ extension S3Client {
         if let marker { query.append(("part-number-marker", "\(marker)")) }
         let call = try objectCall("ListParts", .get, upload.address, query: query)
         return try await runXML(call, root: "ListPartsResult", deadlineUptimeSeconds) { result, _ in
-            var parts: [S3Part] = []
-            for part in result.all("Part") {
-                guard let number = part.value("PartNumber").flatMap({ Int($0) }), let etag = part.value("ETag") else {
-                    return .malformed("a part has no number or no ETag")
-                }
-                let size = part.value("Size").flatMap { UInt64($0) }
-                parts.append(
-                    S3Part(number: number, etag: etag, checksumSHA256: part.value("ChecksumSHA256"), sizeBytes: size))
-            }
-            guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: parts, next: nil)) }
-            let next = result.value("NextPartNumberMarker").flatMap { Int($0) } ?? parts.last?.number
-            guard let next, next > marker ?? 0 else { return .malformed("the next page begins where this one began") }
-            return .success(S3Page(items: parts, next: next))
+            Self.parts(in: result, after: marker)
         }
+    }
+
+    /// Reads a page of parts that begins behind a number.
+    static func parts(in result: XMLElement, after marker: Int?) -> AttemptOutcome<S3Page<S3Part, Int>> {
+        var parts: [S3Part] = []
+        for part in result.all("Part") {
+            guard let number = part.value("PartNumber").flatMap({ Int($0) }), let etag = part.value("ETag") else {
+                return .malformed("a part has no number or no ETag")
+            }
+            let size = part.value("Size").flatMap { UInt64($0) }
+            parts.append(
+                S3Part(number: number, etag: etag, checksumSHA256: part.value("ChecksumSHA256"), sizeBytes: size))
+        }
+        guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: parts, next: nil)) }
+        let next = result.value("NextPartNumberMarker").flatMap { Int($0) } ?? parts.last?.number
+        guard let next, next > marker ?? 0 else { return .malformed("the next page begins where this one began") }
+        return .success(S3Page(items: parts, next: next))
     }
 
     /// One page of the uploads that have begun in a bucket, at most 1,000.
@@ -145,28 +150,35 @@ extension S3Client {
         if let marker { query += [("key-marker", marker.key), ("upload-id-marker", marker.uploadID)] }
         let call = try call("ListMultipartUploads", .get, S3Address(bucket: bucket, key: ""), query: query)
         return try await runXML(call, root: "ListMultipartUploadsResult", deadlineUptimeSeconds) { result, _ in
-            let isEncoded = result.value("EncodingType") == "url"
-            let decoded: (String) -> String = { text in
-                isEncoded ? String(decoding: Text.percentDecoded(text.utf8, plusIsSpace: true), as: UTF8.self) : text
-            }
-            var uploads: [S3Upload] = []
-            for upload in result.all("Upload") {
-                guard let key = upload.value("Key"), let uploadID = upload.value("UploadId") else {
-                    return .malformed("an upload has no key or no id")
-                }
-                uploads.append(
-                    S3Upload(
-                        address: S3Address(bucket: bucket, key: decoded(key)), uploadID: uploadID,
-                        initiatedEpochSeconds: upload.value("Initiated").flatMap { Timestamps.parseISO8601($0) }))
-            }
-            guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: uploads, next: nil)) }
-            guard let key = result.value("NextKeyMarker"), let uploadID = result.value("NextUploadIdMarker") else {
-                return .malformed("a page that is not the last does not say where the next begins")
-            }
-            let next = S3UploadMarker(key: decoded(key), uploadID: uploadID)
-            guard next != marker else { return .malformed("the next page begins where this one began") }
-            return .success(S3Page(items: uploads, next: next))
+            Self.uploads(in: result, bucket: bucket, after: marker)
         }
+    }
+
+    /// Reads a page of uploads that begins behind a marker.
+    static func uploads(
+        in result: XMLElement, bucket: String, after marker: S3UploadMarker?
+    ) -> AttemptOutcome<S3Page<S3Upload, S3UploadMarker>> {
+        let isEncoded = result.value("EncodingType") == "url"
+        let decoded: (String) -> String = { text in
+            isEncoded ? String(decoding: Text.percentDecoded(text.utf8, plusIsSpace: true), as: UTF8.self) : text
+        }
+        var uploads: [S3Upload] = []
+        for upload in result.all("Upload") {
+            guard let key = upload.value("Key"), let uploadID = upload.value("UploadId") else {
+                return .malformed("an upload has no key or no id")
+            }
+            uploads.append(
+                S3Upload(
+                    address: S3Address(bucket: bucket, key: decoded(key)), uploadID: uploadID,
+                    initiatedEpochSeconds: upload.value("Initiated").flatMap { Timestamps.parseISO8601($0) }))
+        }
+        guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: uploads, next: nil)) }
+        guard let key = result.value("NextKeyMarker"), let uploadID = result.value("NextUploadIdMarker") else {
+            return .malformed("a page that is not the last does not say where the next begins")
+        }
+        let next = S3UploadMarker(key: decoded(key), uploadID: uploadID)
+        guard next != marker else { return .malformed("the next page begins where this one began") }
+        return .success(S3Page(items: uploads, next: next))
     }
 
     private func part(

@@ -29,8 +29,8 @@ extension ServiceFailure {
     init(_ response: HTTPResponse) {
         status = response.status
         region = response.headers["x-amz-bucket-region"]
-        requestID = response.headers["x-amz-request-id"] ?? response.headers["x-amzn-RequestId"]
-        hostID = response.headers["x-amz-id-2"]
+        requestID = (response.headers["x-amz-request-id"] ?? response.headers["x-amzn-RequestId"]).map(Self.bounded)
+        hostID = response.headers["x-amz-id-2"].map(Self.bounded)
         serverEpochSeconds = response.headers["Date"].flatMap { Timestamps.parseHTTPDate($0) }
     }
 

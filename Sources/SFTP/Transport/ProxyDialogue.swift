@@ -210,6 +210,8 @@ struct HTTPConnectDialogue: ProxyDialogue {
 
     private let request: [UInt8]
     private let hasUser: Bool
+    /// The login as it is sent, and the password: what a proxy says back of them, nobody is to read.
+    private let secrets: [String]
     private var head: [UInt8] = []
     private var totalBytes = 0
     private var interimAnswers = 0
@@ -221,6 +223,9 @@ struct HTTPConnectDialogue: ProxyDialogue {
         if let user = proxy.user {
             let credentials = Base64.encode(Array("\(user):\(proxy.password ?? "")".utf8))
             lines.append("Proxy-Authorization: Basic \(credentials)")
+            secrets = [credentials, proxy.password ?? ""].filter { !$0.isEmpty }
+        } else {
+            secrets = []
         }
         hasUser = proxy.user != nil
         request = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
@@ -261,7 +266,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
         let line = head.prefix { $0 != Self.lineFeed && $0 != Self.carriageReturn }
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2)
         guard words.count > 1, words[1].count == 3, let status = Int(String(decoding: words[1], as: UTF8.self)) else {
-            throw ProxyRefusal(.noProxy, "its first line is none of HTTP: \(Self.shown(line))")
+            throw ProxyRefusal(.noProxy, "its first line is none of HTTP: \(shown(line))")
         }
         switch status {
         case 200..<300: isDone = true
@@ -273,7 +278,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
             head = []
         case 407:
             let what = hasUser ? "it refused the user and the password" : "it wants a user and a password"
-            throw ProxyRefusal(.proxyLoginRefused, "\(what): \(Self.shown(line))")
+            throw ProxyRefusal(.proxyLoginRefused, "\(what): \(shown(line))")
         default:
             let remedy: String? =
                 switch status {
@@ -281,7 +286,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
                 case 502, 503, 504: "check SFTP_HOST and SFTP_PORT, and that the proxy reaches the server"
                 default: nil
                 }
-            throw ProxyRefusal(.proxyRefuses, "it answered \(Self.shown(line))", remedy: remedy)
+            throw ProxyRefusal(.proxyRefuses, "it answered \(shown(line))", remedy: remedy)
         }
     }
 
@@ -293,10 +298,12 @@ struct HTTPConnectDialogue: ProxyDialogue {
             case "\u{15}", "\u{16}": ("; it looks like TLS, which is not spoken with proxies", nil)
             default: ("", nil)
             }
-        return ProxyRefusal(.noProxy, "its answer begins with \(Self.shown(head[...]))\(hint)", remedy: remedy)
+        return ProxyRefusal(.noProxy, "its answer begins with \(shown(head[...]))\(hint)", remedy: remedy)
     }
 
-    private static func shown(_ bytes: some Collection<UInt8>) -> String {
-        "\"\(ServerText.printable(bytes.prefix(shownBytes)))\""
+    private func shown(_ bytes: some Collection<UInt8>) -> String {
+        let text = String(decoding: bytes, as: UTF8.self)
+        if secrets.contains(where: { text.firstPlace(of: $0) != nil }) { return "a line with the password in it" }
+        return "\"\(ServerText.printable(bytes.prefix(Self.shownBytes)))\""
     }
 }

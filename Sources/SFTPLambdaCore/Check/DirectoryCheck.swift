@@ -180,9 +180,9 @@ struct DirectoryCheck {
         } ?? false
     }
 
-    private func write(_ file: RemotePath, _ client: SFTPClient) async throws {
+    private func write(_ file: RemotePath, _ client: SFTPClient) async throws(SFTPError) {
         let handle = try await client.open(path(file), [.write, .create, .exclusive])
-        do {
+        do throws(SFTPError) {
             try await client.write(handle, at: 0, [Self.content])
         } catch {
             client.closeWithoutWaiting(handle)

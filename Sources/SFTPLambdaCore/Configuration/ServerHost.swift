@@ -46,7 +46,10 @@ public struct ServerHost: Sendable, Hashable, CustomStringConvertible {
         let isZone = { (zone: Substring) in
             !zone.isEmpty && zone.utf8.allSatisfy { isLetterOrDigit($0) || "-._~".utf8.contains($0) }
         }
-        guard let address = parts.first, parts.count == 1 || isZone(parts[1]) else { return false }
+        // inet_pton reads up to a zero byte.
+        guard let address = parts.first, !address.utf8.contains(0), parts.count == 1 || isZone(parts[1]) else {
+            return false
+        }
         var bytes = in6_addr()
         return inet_pton(AF_INET6, String(address), &bytes) == 1
     }
