@@ -50,6 +50,10 @@ def arguments():
     parser.add_argument("--server", required=True, choices=sorted(SERVERS))
     parser.add_argument("--root", required=True, help="the login directory; made when missing")
     parser.add_argument("--key-cache", help="a folder where key pairs are kept for the next server")
+    parser.add_argument(
+        "--rereads", action="store_true",
+        help="rclone keeps nothing of the folder in mind: what others do there is seen at once, and it may hang",
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -59,6 +63,7 @@ class Setting:
     def __init__(self, options, work):
         self.work = work
         self.root = os.path.abspath(options.root)
+        self.rereads = options.rereads
         os.makedirs(self.root, exist_ok=True)
         keys = options.key_cache or os.path.join(work, "keys")
         self.host_key = make_key("host", "ed25519", keys)
@@ -130,13 +135,14 @@ def proftpd_modules():
 def rclone(setting, port):
     """Writes go through a cache of whole files: without it, rclone can neither seek in a file nor set times of open ones.
 
-    Directories are not kept, since the tests work in the folder past the server.
+    Directories are kept for a millisecond, since the tests work in the folder past the server. Those that cannot wait so
+    long ask for none at all, in which rclone forgets in a loop, and hangs now and then (docs/interoperability.md).
     """
     command = [
         peer("rclone"), "serve", "sftp", setting.root, "--config", "/dev/null", "--addr", f"{ADDRESS}:{port}",
         "--user", USER, "--authorized-keys", setting.authorized, "--key", setting.host_key,
         "--vfs-cache-mode", "writes", "--cache-dir", setting.path("cache"), "--vfs-write-back", "0s",
-        "--dir-cache-time", "0s", "--poll-interval", "0",
+        "--dir-cache-time", "0s" if setting.rereads else "1ms", "--poll-interval", "0",
     ]  # fmt: skip
     return command, "/"
 

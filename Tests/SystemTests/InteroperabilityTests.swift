@@ -41,8 +41,7 @@ import Testing
                 #expect(isDone, "\(file.name)")
                 #expect(try await world.read("outgoing/\(file.name)") == nil)
             }
-            // Sessions of rclone's server hang now and then while files are written: see the page.
-            if world.server.kind != .rclone { try await push(files, to: world) }
+            try await push(files, to: world)
             let left = try FileManager.default.subpathsOfDirectory(atPath: world.tree.path)
             #expect(left.filter { $0.contains(".part") } == [], "no temporary file is left")
         }

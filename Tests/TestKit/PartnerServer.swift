@@ -52,8 +52,11 @@ public final class PartnerServer: Sendable {
     private static let keys = Mutex<TemporaryFolder?>(nil)
 
     /// Starts a server whose login directory is `folder`, and returns when it listens.
-    /// - Parameter workFolder: where its log goes.
-    public init(_ kind: Kind, folder: URL, workFolder: URL) throws {
+    /// - Parameters:
+    ///   - workFolder: where its log goes.
+    ///   - rereads: that rclone sees at once what is done in the folder past it, for which it may hang in writing; the
+    ///     others always see it at once.
+    public init(_ kind: Kind, folder: URL, workFolder: URL, rereads: Bool = false) throws {
         self.kind = kind
         if kind.isOpenSSH {
             let options: LocalSSHD.Options = kind == .openSSH ? .init() : .withoutPosixRename
@@ -68,7 +71,8 @@ public final class PartnerServer: Sendable {
                 return kept.url
             }
             let arguments = ["--server", kind.rawValue, "--root", folder.path, "--key-cache", keyFolder.path]
-            let standIn = try StandIn("sftp_server.py", arguments, workFolder: workFolder)
+            let standIn = try StandIn(
+                "sftp_server.py", arguments + (rereads ? ["--rereads"] : []), workFolder: workFolder)
             func value(_ name: String) throws -> String {
                 guard let value = standIn.ready[name] else {
                     throw LocalSSHDFailure(description: "no \(name) is ready")
