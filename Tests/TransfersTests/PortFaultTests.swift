@@ -22,6 +22,26 @@ import Testing
         #expect(tally.runsCount > 30)
     }
 
+    /// What is asked for only because a file has several parts, or an earlier run has begun with it.
+    private static let ofParts: Set = [
+        "store.notes", "store.note", "store.keepNote", "store.removeNote", "store.beginUpload", "store.resumeUpload",
+        "store.putPart", "store.complete", "store.abort", "store.abandonUpload",
+    ]
+
+    @Test func pullBearsEveryFailureOfAFileInParts() throws {
+        var tally = PortFaultTally()
+        for before in PullFaultScenario.Before.allCases {
+            let contents = before == .nothing ? PullFaultScenario.large : PullFaultScenario.larger
+            var scenario = PullFaultScenario(contents: contents)
+            scenario.before = before
+            try bear(scenario, [nil], &tally) { Self.ofParts.contains($0.operation) }
+        }
+        let cutOff = PullFaultScenario(contents: PullFaultScenario.larger, isCutOff: true)
+        try bear(cutOff, [nil], &tally) { $0.operation == "store.keepNote" }
+        #expect(tally.operations == Self.ofParts.subtracting(["store.abort"]))
+        try compare(tally, "pull in parts", atLeast: 100)
+    }
+
     private func bear(
         _ scenario: PullFaultScenario, _ seeds: [UInt64?], _ tally: inout PortFaultTally,
         _ isWanted: (PortTap.Call) -> Bool = { _ in true }
@@ -51,6 +71,17 @@ import Testing
         try compare(tally, flow.rawValue)
     }
 
+    /// A file that an earlier push has begun with.
+    @Test func pushRetryBearsEveryFailureOfAFileThatIsGoneOnWith() throws {
+        var tally = PortFaultTally()
+        let few: Set = ["remote.write", "store.next"]
+        try bear(PushFaultScenario(flow: .pushRetry, isGoneOnWith: true), &tally) { call in
+            TestLength.isLong || !few.contains(call.operation)
+        }
+        #expect(tally.operations.contains("remote.resumeFile"))
+        try compare(tally.only { !few.contains($0) }, "pushRetry that goes on", atLeast: 100)
+    }
+
     private func bear(
         _ scenario: PushFaultScenario, _ tally: inout PortFaultTally, _ isWanted: (PortTap.Call) -> Bool = { _ in true }
     ) throws {
@@ -70,9 +101,9 @@ import Testing
     }
 
     /// `UPDATE_DOCS=1 swift test --filter PortFaultTests` writes the tables anew.
-    private func compare(_ tally: PortFaultTally, _ function: String) throws {
-        // So many faults at least: the scenario did not shrink unseen.
-        #expect(tally.runsCount > 300)
+    /// - Parameter leastRuns: so many faults at least: the scenario did not shrink unseen.
+    private func compare(_ tally: PortFaultTally, _ function: String, atLeast leastRuns: Int = 300) throws {
+        #expect(tally.runsCount > leastRuns)
         let head = [
             "| call | fails before its effect | fails after its effect | what comes of it |", "|---|---|---|---|",
         ]

@@ -47,6 +47,16 @@ struct PortFaultTally {
     private var words: [Case: Set<String>] = [:]
     private(set) var runsCount = 0
 
+    /// The calls that something came of.
+    var operations: Set<String> { Set(words.keys.map(\.operation)) }
+
+    /// What came of these calls alone.
+    func only(_ isWanted: (String) -> Bool) -> PortFaultTally {
+        var tally = self
+        tally.words = words.filter { isWanted($0.key.operation) }
+        return tally
+    }
+
     mutating func add(_ fault: PortFault, at call: PortTap.Call, _ outcome: String) {
         runsCount += 1
         // That nobody hears of an end is known; what it leaves is checked all the same.

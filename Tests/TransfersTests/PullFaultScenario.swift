@@ -4,14 +4,28 @@ import Transfers
 
 /// A tree to be pulled in which one call goes wrong: what must hold behind that, and after the healthy run that follows.
 struct PullFaultScenario: Sendable {
+    /// What an earlier run has left of a file in parts.
+    enum Before: CaseIterable {
+        case nothing
+        /// A checkpoint, with which this one goes on.
+        case checkpoint
+        /// A checkpoint of what the partner has replaced since.
+        case staleCheckpoint
+    }
+
     let contents: [String: [UInt8]]
     var renameReplaces = true
+    var before = Before.nothing
+    /// Whether the run loses its connection at the last part, whatever else goes wrong.
+    var isCutOff = false
 
     static let small = [
         "a": sampleBytes(30, salt: 1), "empty": [], "x/b": sampleBytes(10, salt: 2),
         "x/y/c": sampleBytes(40, salt: 3), "x/y/d": sampleBytes(40, salt: 4),
     ]
     static let large = ["x/large": sampleBytes(PartPlan.partBytes + 5, salt: 5)]
+    static let larger = ["x/large": sampleBytes(3 * PartPlan.partBytes + 5, salt: 5)]
+    private static let replaced = sampleBytes(3 * PartPlan.partBytes + 4, salt: 6)
     private static let older = Array("older".utf8)
 
     /// What came of one fault.
@@ -24,10 +38,12 @@ struct PullFaultScenario: Sendable {
         var problems: [String] = []
     }
 
-    private func fixture() -> PullFixture {
+    private func fixture() throws -> PullFixture {
         var fixture = PullFixture()
         fixture.behaviour.pieceBytes = PartPlan.partBytes / 2
         fixture.behaviour.renamesWithoutReplacing = !renameReplaces
+        if before != .nothing || isCutOff { fixture.plan.budgetBytes = 2 * PartPlan.partBytes }
+        if before != .nothing { try leaveCheckpoint(in: fixture) }
         for (name, bytes) in contents.sorted(by: { $0.key < $1.key }) { fixture.put(name, bytes) }
         // An earlier file of the same name was transferred once.
         for name in ["x/b", "x/large"] where contents[name] != nil {
@@ -41,13 +57,35 @@ struct PullFaultScenario: Sendable {
         return fixture
     }
 
-    /// The calls of a run in which nothing goes wrong.
+    /// A run that loses its connection at the last part.
+    private func leaveCheckpoint(in fixture: PullFixture) throws {
+        for (name, bytes) in contents {
+            fixture.put(name, before == .checkpoint ? bytes : Self.replaced, modified: PullFixture.longAgo)
+        }
+        let cutOff = Self.cutOff()
+        let run = try fixture.run(tap: PortTap { cutOff($0) })
+        #expect(run.failed == 1 && fixture.store.notes.count == 1, "no checkpoint was left: \(run)")
+        fixture.clock.advance(seconds: 600)
+    }
+
+    /// Loses the connection at the last of four parts.
+    private static func cutOff() -> @Sendable (PortTap.Call) -> PortTap.Verdict {
+        let reads = CallList()
+        return { call in
+            guard call.operation == "remote.read", call.moment == .before else { return .proceed }
+            reads.add(call)
+            return reads.all.count > 3 ? .disconnect : .proceed
+        }
+    }
+
+    /// The calls of a run in which nothing else goes wrong.
     func healthyCalls(seed: UInt64? = nil) throws -> [PortTap.Call] {
         let calls = CallList()
+        let cutOff = Self.cutOff()
         try fixture().run(
             tap: PortTap { call in
                 calls.add(call)
-                return .proceed
+                return isCutOff ? cutOff(call) : .proceed
             }, seed: seed)
         return calls.all
     }
@@ -56,9 +94,11 @@ struct PullFaultScenario: Sendable {
     func outcome(
         of verdict: @escaping @Sendable (PortTap.Call) -> PortTap.Verdict, at index: Int, seed: UInt64? = nil
     ) throws -> Outcome {
-        let fixture = fixture()
+        let fixture = try fixture()
         let place = CallBox()
-        let tap = tapAt(index) { call in
+        let cutOff = Self.cutOff()
+        let tap = PortTap { call in
+            guard call.index == index else { return isCutOff ? cutOff(call) : .proceed }
             place.set(call)
             return verdict(call)
         }
@@ -73,7 +113,7 @@ struct PullFaultScenario: Sendable {
         }
         outcome.problems += strangers(fixture)
         expect(tap.isDead || summary.failed <= 2, "one fault, many failures")
-        if !tap.isDead, place.value?.operation != "store.abort" {
+        if !tap.isDead, !mayLeaveSomething(place.value) {
             // A checkpoint names the one that is to be gone on with.
             expect(fixture.store.openUploadsCount <= fixture.store.notes.count, "an upload was left open")
         }
@@ -86,9 +126,23 @@ struct PullFaultScenario: Sendable {
             expect(fixture.remote(name) == nil, "\(name) is still at its place")
         }
         outcome.problems += strangers(fixture)
+        if mayLeaveSomething(place.value), !fixture.store.notes.isEmpty { try letExpire(fixture) }
         expect(fixture.store.notes.isEmpty, "a checkpoint was left")
         expect(!fixture.tree.exists("/in/x/.done/expired"), "nothing was purged")
         return outcome
+    }
+
+    /// What cannot be read or removed stays: an upload until a lifecycle rule ends it, a checkpoint until it is old.
+    private func mayLeaveSomething(_ call: PortTap.Call?) -> Bool {
+        ["store.abort", "store.abandonUpload", "store.notes", "store.note", "store.removeNote"].contains(
+            call?.operation)
+    }
+
+    /// The first large file that comes by when a checkpoint is old gives it up.
+    private func letExpire(_ fixture: PullFixture) throws {
+        fixture.clock.advance(seconds: 8 * 24 * 3600)
+        fixture.put("later", sampleBytes(PartPlan.partBytes + 1, salt: 9))
+        #expect(try !fixture.run().isFailure)
     }
 
     /// No version is anything else than what the partner put there, and nothing is in `.done` that is not stored.

@@ -1,4 +1,5 @@
 import TestKit
+import Testing
 
 @testable import Transfers
 
@@ -32,7 +33,10 @@ struct PushFaultScenario: Sendable {
     let flow: Flow
     var server = Server.replaces
     var besides = Besides.nothing
+    /// One large object alone, which a push has begun with.
+    var isGoneOnWith = false
 
+    private static let large = ["x/large": sampleBytes((6 << 20) + 5, salt: 5)]
     private static let sent = [
         "a": sampleBytes(30, salt: 1), "empty": [], "x/b": sampleBytes(15, salt: 2),
         "x/y/c": sampleBytes(20, salt: 3),
@@ -42,7 +46,8 @@ struct PushFaultScenario: Sendable {
     private static let older = Array("older".utf8)
 
     private var contents: [String: [UInt8]] {
-        flow == .push ? Self.sent : Self.sent.merging(Self.unmarked) { $1 }
+        if isGoneOnWith { return Self.large }
+        return flow == .push ? Self.sent : Self.sent.merging(Self.unmarked) { $1 }
     }
 
     /// What came of one fault.
@@ -57,14 +62,18 @@ struct PushFaultScenario: Sendable {
 
     // MARK: The world
 
-    private func world() -> PushWorld {
+    private func world() throws -> PushWorld {
         var behaviour = PushWorld.Behaviour()
-        behaviour.source.pieceBytes = 10
+        if !isGoneOnWith { behaviour.source.pieceBytes = 10 }
         behaviour.server.renamesWithoutReplacing = server == .removes
         let world = PushWorld(behaviour)
         world.tree.makeDirectory("/in")
-        world.tree.put("/in/x/b", Self.older)
+        if contents["x/b"] != nil { world.tree.put("/in/x/b", Self.older) }
         for (key, bytes) in contents.sorted(by: { $0.key < $1.key }) { world.store.plant(key, bytes) }
+        if isGoneOnWith {
+            try begin(in: world)
+            return world
+        }
         guard flow == .pushRetry else { return world }
         world.queue.plant(Self.notification(of: ["a", "x/b"]))
         // As SQS may deliver a message, and S3 an event, twice.
@@ -79,8 +88,24 @@ struct PushFaultScenario: Sendable {
         return world
     }
 
+    /// A push that loses its connection behind 5 MiB, in WRITEs of 64 KiB.
+    private func begin(in world: PushWorld) throws {
+        let calls = CallList()
+        let ran = try run(
+            world, .push,
+            tap: PortTap { call in
+                guard call.operation == "remote.write", call.moment == .before else { return .proceed }
+                calls.add(call)
+                return calls.all.count > 80 ? .disconnect : .proceed
+            })
+        let left = world.queue.messages.flatMap { IncomingEvent(Array($0.body.utf8)).requests }
+        #expect(left.count == 1 && left.first?.newest.partial != nil, "no file was left: \(ran.summary)")
+        world.clock.advance(seconds: 4000)
+        world.observer.forget()
+    }
+
     private static func event(_ key: String) -> ObjectEvent? {
-        let bytes = sent[key] ?? unmarked[key] ?? []
+        let bytes = sent[key] ?? unmarked[key] ?? large[key] ?? []
         return ObjectKey(key).map {
             ObjectEvent(bucket: PushWorld.bucket, key: $0, etag: ETag(InMemoryObjectStore.etag(of: bytes)))
         }
@@ -102,7 +127,8 @@ struct PushFaultScenario: Sendable {
     private func run(_ world: PushWorld, _ flow: Flow, tap: PortTap = PortTap(), seed: UInt64? = nil) throws -> Ran {
         switch flow {
         case .push:
-            let event = IncomingEvent(Array(Self.notification(of: Self.sent.keys.sorted()).utf8))
+            let keys = isGoneOnWith ? Self.large.keys.sorted() : Self.sent.keys.sorted()
+            let event = IncomingEvent(Array(Self.notification(of: keys).utf8))
             let push = world.flow(tap: tap, queueTap: tap)
             let result = try DeterministicRun.run(seed: seed) { await push.run(event) }
             return Ran(summary: result.summary, isKept: result.isFailure || tap.isDead)
@@ -116,7 +142,7 @@ struct PushFaultScenario: Sendable {
     func healthyCalls(seed: UInt64? = nil) throws -> [PortTap.Call] {
         let calls = CallList()
         _ = try run(
-            world(), flow,
+            try world(), flow,
             tap: PortTap { call in
                 calls.add(call)
                 return besides.verdict(call)
@@ -131,7 +157,7 @@ struct PushFaultScenario: Sendable {
     func outcome(
         of verdict: @escaping @Sendable (PortTap.Call) -> PortTap.Verdict, at index: Int, seed: UInt64? = nil
     ) throws -> Outcome {
-        let world = world()
+        let world = try world()
         let place = CallBox()
         let tap = PortTap { call in
             guard call.index == index else { return besides.verdict(call) }

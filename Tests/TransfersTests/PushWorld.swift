@@ -162,6 +162,9 @@ final class FailureRecorder: PushObserver {
     var warnings: [String] { state.withLock { $0.warnings } }
     var receipts: [PushReceipt] { state.withLock { $0.receipts } }
 
+    /// What was told so far is not told of what follows.
+    func forget() { state.withLock { $0 = ([], [], []) } }
+
     func delivered(_ receipt: PushReceipt) { state.withLock { $0.receipts.append(receipt) } }
     func marked(_ object: ObjectAddress) {}
     func ignored(_ item: IncomingEvent.Ignored) {}
