@@ -78,7 +78,9 @@ class Progress:
 
 
 class SSHRelay:
-    """One TCP relay. The fault: {"kind", "direction": "up" or "down", "afterBytes", "times"}.
+    """One TCP relay. The fault: {"kind", "direction": "up" or "down", "afterBytes", "leastPiece", "times"}. It strikes
+    behind so many bytes, at the first piece of no fewer than that: in the direction in which no data go, that is a change
+    of keys.
 
     refuse     nobody listens
     reset      RST after so many bytes
@@ -165,9 +167,10 @@ class Link:
         left = None
         if self.fault is not None and self.fault.get("direction", "up") == direction:
             left = self.fault.get("afterBytes", 0)
+            least = self.fault.get("leastPiece", 0)
         while data := await reader.read(PIECE_BYTES):
             await self.relay.progress.add_piece(data)
-            if left is not None and len(data) > left:
+            if left is not None and len(data) > left and len(data) >= least:
                 writer.write(data[:left])
                 await writer.drain()
                 self.relay.applied += 1
@@ -175,7 +178,7 @@ class Link:
             if self.is_silent.is_set():
                 continue
             if left is not None:
-                left -= len(data)
+                left = max(0, left - len(data))
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof() and not self.is_silent.is_set():
@@ -222,6 +225,8 @@ def operation_of(method, target, headers):
     query = dict(urllib.parse.parse_qsl(target.partition("?")[2], keep_blank_values=True))
     if method == "POST":
         return "CreateMultipartUpload" if "uploads" in query else "CompleteMultipartUpload"
+    if "list-type" in query:
+        return "ListObjectsV2"
     if "uploadId" in query:
         return {"PUT": "UploadPart", "DELETE": "AbortMultipartUpload", "GET": "ListParts"}[method]
     if method == "PUT":
@@ -383,7 +388,7 @@ class AWSRelay:
             "Content-Type": "application/x-amz-json-1.0" if is_json else "application/xml",
             "Content-Length": str(len(content)), "x-amz-request-id": "FAULT",
             "Date": email.utils.formatdate(time.time() + rule.get("clockSeconds", 0), usegmt=True),
-            **rule.get("headers", {}),
+            **({"x-amz-bucket-region": rule["region"]} if "region" in rule else {}), **rule.get("headers", {}),
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {status} Status\r\n{lines}\r\n".encode()

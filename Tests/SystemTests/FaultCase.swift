@@ -41,7 +41,7 @@ struct FaultCase: Sendable {
     static let usualSeconds = 15.0
     static let changedName = "two/second"
 
-    static let all: [Self] = network + sftpRows + s3 + sqs
+    static let all: [Self] = network + changesOfKeys + sftpRows + s3 + sqs
 
     /// What tells it from all others.
     var name: String { "\(function): \(fault)" }
@@ -60,7 +60,8 @@ struct FaultCase: Sendable {
         "push: RENAME is done, and answered with FAILURE", "push: GetObject: RST in the middle of the body, once",
         "push: CopyObject: 200 with an <Error>, once", "push: CopyObject: 403 AccessDenied",
         "push: SendMessageBatch,SendMessage: 403 AccessDenied, while the server refuses a file",
-        "pushRetry: RST in the middle of the data", "pushRetry: ReceiveMessage: every message comes twice",
+        "pushRetry: RST in the middle of the data", "pull: RST in the midst of a change of keys",
+        "push: RST in the midst of a change of keys", "pushRetry: ReceiveMessage: every message comes twice",
         "pushRetry: DeleteMessageBatch,DeleteMessage: ReceiptHandleIsInvalid",
     ]
 

@@ -43,6 +43,12 @@ extension FaultCase {
         once(
             "400 AuthorizationHeaderMalformed, once, which names another region",
             answer(400, "AuthorizationHeaderMalformed", #", "region": "eu-west-1""#)),
+        once(
+            "301 PermanentRedirect, once, which names another region",
+            answer(301, "PermanentRedirect", #", "region": "eu-west-1""#)),
+        once(
+            "307 TemporaryRedirect, once, which names another region",
+            answer(307, "TemporaryRedirect", #", "region": "eu-west-1""#)),
         always("301 PermanentRedirect without a region", answer(301, "PermanentRedirect")),
         always("307 TemporaryRedirect without a region", answer(307, "TemporaryRedirect")),
         always("412 PreconditionFailed", answer(412, "PreconditionFailed")),
@@ -92,6 +98,7 @@ extension FaultCase {
 
     static let s3 =
         rows("pull", "PutObject", everywhere + inS3 + bodyUp)
+        + rows("pull", "ListObjectsV2", everywhere + inS3, inParts)
         + rows("pull", "CreateMultipartUpload", everywhere + inS3, inParts)
         + rows("pull", "UploadPart", everywhere + inS3 + bodyUp, inParts)
         + rows("pull", "CompleteMultipartUpload", everywhere + inS3 + okWithError, inParts)

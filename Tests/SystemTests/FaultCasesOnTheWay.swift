@@ -11,6 +11,14 @@ extension FaultCase {
     private static let functions = ["pull", "push", "pushRetry"]
     private static func data(_ function: String) -> String { function == "pull" ? "down" : "up" }
 
+    /// The server's data go down and ours up, and what answers them is small: a piece as large as the first word of a key
+    /// exchange is one, once the login is over.
+    static func atAChangeOfKeys(_ kind: String, _ function: String) -> String {
+        let (direction, afterBytes) = function == "pull" ? ("up", 2800) : ("down", 3600)
+        return
+            #"{"kind": "\#(kind)", "direction": "\#(direction)", "afterBytes": \#(afterBytes), "leastPiece": 700, "times": 9}"#
+    }
+
     static let network: [Self] =
         functions.flatMap { function in
             [
@@ -85,6 +93,19 @@ extension FaultCase {
                     }
                 }
         }
+
+    static let changesOfKeys: [Self] = functions.flatMap { function in
+        let cut = ssh(function, "RST in the midst of a change of keys", atAChangeOfKeys("reset", function)) {
+            $0.plan.isRekeying = true
+            $0.result = .depends(cutSFTP)
+        }
+        let silent = ssh(function, "silence in the midst of a change of keys", atAChangeOfKeys("blackHole", function)) {
+            $0.plan.isRekeying = true
+            $0.result = .depends("the deadline ends it: " + cutSFTP)
+            $0.seconds = 5
+        }
+        return [cut, silent]
+    }
 
     // MARK: The SFTP server
 
@@ -181,7 +202,7 @@ extension FaultCase {
     private static let moments = [
         ("between the listing and OPEN", "open", "before"), ("right after OPEN", "open", "after"),
         ("before the first READ", "read", "before"), ("after the first READ", "read", "after"),
-        ("before RENAME", "rename", "before"), ("after RENAME", "rename", "after"),
+        ("before CLOSE", "close", "before"), ("before RENAME", "rename", "before"), ("after RENAME", "rename", "after"),
     ]
     private static let acts: [(String, String, Change)] = [
         ("vanishes", "remove", .removed), ("grows", "append", .appended), ("shrinks", "truncate", .halved),
@@ -200,7 +221,7 @@ extension FaultCase {
                         ]))
                 ) {
                     // Behind the rename there is no file that could do more than come anew.
-                    $0.change = moment == moments[5] && act.2 != .replaced && act.2 != .appended ? .none : act.2
+                    $0.change = moment == moments[6] && act.2 != .replaced && act.2 != .appended ? .none : act.2
                 }
             }
         }

@@ -231,7 +231,7 @@ struct HostileCase: Sendable {
 
     // MARK: The page
 
-    static func markdown(_ does: [String: String]) -> String {
+    static func markdown(_ does: [String: String], proxy: [String: String]) -> String {
         """
         # What is made of a server that lies
 
@@ -252,6 +252,15 @@ struct HostileCase: Sendable {
         ## push
 
         \(table(push, does))
+
+        ## Proxies
+
+        `local/hostile_proxy.py` stands between pull and an honest server, and pull has a user and a password for it. The
+        same is checked of each row, and that neither the log nor the answer holds them.
+
+        | scenario | the proxy does | what comes of it | what the log says |
+        |---|---|---|---|
+        \(HostileProxyCase.all.map { "| \($0.scenario) | \(proxy[$0.scenario] ?? "") | \($0.outcome) | `` \($0.log) `` |" }.joined(separator: "\n"))
 
         ## Keys on their way out
 

@@ -29,7 +29,9 @@ import Testing
         let does = try HostileServer.scenarios()
         let played = Set((HostileCase.pull + HostileCase.push).map(\.scenario))
         #expect(played == Set(does.keys), "every scenario is played, and every one that is played exists")
-        let markdown = HostileCase.markdown(does)
+        let proxyDoes = try HostileProxy.scenarios()
+        #expect(Set(HostileProxyCase.all.map(\.scenario)) == Set(proxyDoes.keys), "the same of the proxy's")
+        let markdown = HostileCase.markdown(does, proxy: proxyDoes)
         if ProcessInfo.processInfo.environment["UPDATE_DOCS"] == "1" { try Data(markdown.utf8).write(to: page) }
         #expect(try String(contentsOf: page, encoding: .utf8) == markdown)
     }
@@ -79,6 +81,27 @@ import Testing
                         decoding: "\(HostileWorld.targetFolder)/\(row.key)".utf8.map { UInt16($0) }, as: UTF16.self)
                     #expect(result.requests.contains { $0.operation == "rename" && $0.path == path }, about)
                 }
+            }
+        }
+    }
+
+    /// Whatever a proxy answers, and wherever it leads: the server's credentials stay with us, and its own out of what is
+    /// written.
+    @Test(arguments: ["http", "socks5"]) func proxyThatLiesIsGivenUp(scheme: String) async throws {
+        let world = try await HostileWorld("pull", proxy: scheme)
+        var traces = SecretTraces()
+        traces.add("the proxy's password", HostileProxy.password)
+        traces.add("the proxy's login", "\(HostileProxy.user):\(HostileProxy.password)")
+        let rows = HostileProxyCase.all.filter { $0.scheme == scheme }
+        try await world.run {
+            for row in rows + rows.filter(\.isHonest) {
+                let result = try await world.play("honest", proxy: row.scenario, timeoutSeconds: 20)
+                let played = HostileCase(
+                    scenario: row.scenario, answer: row.isHonest ? .done(1) : .failed, log: row.log, outcome: "")
+                check(result, played)
+                checkAnswer(result, played)
+                #expect(traces.found(in: result.log + result.outcome.text) == [], "\(row.scenario)")
+                #expect(result.requests.isEmpty == !row.isHonest, "\(row.scenario): \(result.requests)")
             }
         }
     }

@@ -13,6 +13,7 @@ final class HostileWorld: Sendable {
     private let folder: TemporaryFolder
     private let store: LeanStore
     private let api: RuntimeAPIEmulator
+    private let proxy: HostileProxy?
 
     /// What came of one invocation.
     struct Result {
@@ -29,10 +30,12 @@ final class HostileWorld: Sendable {
         var log: String { lines.joined(separator: "\n") }
     }
 
-    init(_ function: String, settings extra: [String: String] = [:]) async throws {
+    /// - Parameter scheme: that of a proxy in front of the server, `local/hostile_proxy.py`; nil for none.
+    init(_ function: String, proxy scheme: String? = nil) async throws {
         folder = try TemporaryFolder()
         server = try HostileServer(workFolder: folder.url)
         store = try LeanStore(["--keep"], workFolder: folder.url)
+        proxy = try scheme.map { [folder, server] in try HostileProxy($0, to: server, workFolder: folder.url) }
         let settings = [
             "SFTP_HOST": server.sshd.host, "SFTP_PORT": "\(server.sshd.port)", "SFTP_USER": server.sshd.user,
             "SFTP_PRIVATE_KEY": try server.sshd.privateKey(), "SFTP_HOST_KEY": server.sshd.hostKey,
@@ -41,7 +44,7 @@ final class HostileWorld: Sendable {
             "SFTP_TARGET_DIR": Self.targetFolder, "SFTP_RETRY_QUEUE_NAME": "retries",
             "AWS_ENDPOINT_URL": store.endpoint, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example",
-        ].merging(extra) { $1 }
+        ].merging(proxy?.settings ?? [:]) { $1 }
         api = try RuntimeAPIEmulator(
             workFolder: folder.url,
             function: .init(
@@ -53,14 +56,19 @@ final class HostileWorld: Sendable {
         defer {
             api.stop()
             store.stop()
+            proxy?.stop()
             server.stop()
         }
         try await work()
     }
 
     /// Invokes the function while the server plays the scenario; then empties the bucket.
-    func play(_ scenario: String, event: String = "{}", timeoutSeconds: Double) async throws -> Result {
+    /// - Parameter proxyScenario: what the proxy plays at the same time.
+    func play(
+        _ scenario: String, proxy proxyScenario: String? = nil, event: String = "{}", timeoutSeconds: Double
+    ) async throws -> Result {
         try server.play(scenario)
+        if let proxyScenario { try proxy?.play(proxyScenario) }
         let before = try await api.functionState()
         if let processID = before.processID { try Self.forgetPeak(of: processID) }
         let logged = before.processID == nil ? 0 : try await api.functionLog().utf8.count

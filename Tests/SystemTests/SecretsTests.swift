@@ -10,7 +10,7 @@ import Testing
     private static let passphrase = "open % sesame+/\"7\""
     private static let otherPassword = "not the p@ssword/+1"
     private static let token = "FwoGZXIvYXdzEBYaD+session/token+=="
-    private static let proxyPassword = "pr0xy p@ss/word+9"
+    private static let proxyPassword = "p%roxy w+rd/\"43\"&äö"
     private static let otherSecretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
     /// A way to run, and what has to stand in what it wrote: that shows that it came as far as it should.
@@ -31,6 +31,7 @@ import Testing
             ("the password", Self.password), ("the passphrase", Self.passphrase),
             ("another password", Self.otherPassword), ("the session token", Self.token),
             ("another secret access key", Self.otherSecretKey), ("the proxy's password", Self.proxyPassword),
+            ("the proxy's login", "acme:\(Self.proxyPassword)"),
         ] { traces.add(name, secret) }
 
         let world = try PushWorld(
@@ -163,6 +164,9 @@ import Testing
             Run(
                 name: "an HTTP proxy that is none", settings: ["SFTP_PROXY": proxy("http", port: serverPort)],
                 sign: "looks like SSH"),
+            Run(
+                name: "a proxy with a fault",
+                settings: ["SFTP_PROXY": "http://acme:\(proxyPassword)@127.0.0.1:\(serverPort)"], sign: "SFTP_PROXY"),
             Run(name: "a proxy without a port", settings: ["SFTP_PROXY": proxy("socks5")], sign: "names no port"),
             Run(
                 name: "a proxy of another kind", settings: ["SFTP_PROXY": proxy("https", port: serverPort)],
