@@ -1,6 +1,6 @@
 public import Foundation
 
-/// S3, SQS and Secrets Manager on one loopback port, with signatures and checksums checked. `local/aws.py` says how it
+/// S3, SQS, Secrets Manager and STS on one loopback port, with signatures and checksums checked. `local/aws.py` says how it
 /// is made.
 public final class LocalAWS: Sendable {
     /// What stands there from the start.

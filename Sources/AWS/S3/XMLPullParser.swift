@@ -5,7 +5,7 @@ struct XMLError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// One step through an XML document.
 enum XMLEvent: Sendable, Hashable {
-    /// A start tag, without the prefix of its name. Attributes are checked and dropped: S3 has none that matter.
+    /// A start tag, without the prefix of its name. Attributes are checked and dropped: none of theirs matters.
     case start(String)
     /// An end tag, an empty element's included.
     case end(String)
@@ -13,7 +13,7 @@ enum XMLEvent: Sendable, Hashable {
     case text(String)
 }
 
-/// Reads the XML that S3 answers with (XML 1.0, UTF-8), and nothing more: no DTD, so no entities but the five
+/// Reads the XML that S3 and STS answer with (XML 1.0, UTF-8), and nothing more: no DTD, so no entities but the five
 /// predefined ones. Any input ends in events or an `XMLError`.
 struct XMLPullParser {
     /// The most elements inside one another.
