@@ -61,14 +61,15 @@ enum ProxyFuzzing {
     }
 
     private static func check(_ refusal: ProxyRefusal, of proxy: ProxyServer, _ stream: [UInt8]) throws {
-        try must(isOfOneLine(refusal.text), "a refusal that is not of one line: \(refusal.text)")
-        try must(refusal.text.utf8.count <= longestRefusalBytes, "a refusal of \(refusal.text.utf8.count) bytes")
+        let text = "\(refusal.seen): \(refusal.remedy)"
+        try must(isOfOneLine(text), "a refusal that is not of one line: \(text)")
+        try must(text.utf8.count <= longestRefusalBytes, "a refusal of \(text.utf8.count) bytes")
         let credentials = [password, Base64.encode(Array("\(user):\(password)".utf8))].map { Array($0.utf8) }
         // Where there is none, it knows none.
         for secret in credentials where proxy.user != nil {
             try must(
-                refusal.text.firstPlace(of: String(decoding: secret, as: UTF8.self)) == nil,
-                "the refusal shows the password: \(refusal.text)")
+                text.firstPlace(of: String(decoding: secret, as: UTF8.self)) == nil,
+                "the refusal shows the password: \(text)")
         }
     }
 

@@ -122,7 +122,7 @@ import Testing
         fixture.configuration.connectTimeoutSeconds = 0.5
         let failure = try #require(await fixture.failure())
         #expect(failure.step == .connect && failure.reason == .timeout, "\(failure)")
-        #expect(failure.message.contains("within 0.5 s: it stopped answering: check SFTP_PROXY"), "\(failure)")
+        #expect(failure.message.contains("in time (0.5 s; it stopped answering): check SFTP_PROXY"), "\(failure)")
     }
 
     /// A connection by way of what listens at that port, if anything does.

@@ -163,7 +163,7 @@ final class FailureRecorder: PushObserver {
     var receipts: [PushReceipt] { state.withLock { $0.receipts } }
 
     /// What was told so far is not told of what follows.
-    func forget() { state.withLock { $0 = ([], [], []) } }
+    func forget() { state.withLock { $0 = State() } }
 
     func delivered(_ receipt: PushReceipt) { state.withLock { $0.receipts.append(receipt) } }
     func marked(_ object: ObjectAddress) {}

@@ -37,9 +37,7 @@ final class MissingObjects: Sendable {
         func delivered(_ receipt: PushReceipt) { next.delivered(receipt) }
         func marked(_ object: ObjectAddress) { next.marked(object) }
         func ignored(_ item: IncomingEvent.Ignored) { next.ignored(item) }
-        func failed(_ subject: PushSubject, errorClass: String, reason: String) {
-            next.failed(subject, errorClass: errorClass, reason: reason)
-        }
+        func failed(_ subject: PushSubject, _ account: FailureAccount) { next.failed(subject, account) }
         func warning(_ message: String, because reason: String) { next.warning(message, because: reason) }
     }
 }
