@@ -16,7 +16,9 @@ struct SecretTraces {
         signs.append((name, "percent-encoded", Self.percentEncoded(bytes, upper: true)))
         signs.append((name, "percent-encoded", Self.percentEncoded(bytes, upper: false)))
         signs.append((name, "form-encoded", Self.percentEncoded(bytes, upper: true).replacing("%20", with: "+")))
+        // Ours leaves slashes as they are, others do not.
         signs.append((name, "in JSON", Self.json(secret)))
+        signs.append((name, "in JSON", Self.json(secret).replacing("\\/", with: "/")))
         signs.append((name, "hexadecimal", bytes.map { String(format: "%02x", $0) }.joined()))
         // Within longer text, its base64 begins at one of three places; the ends depend on the neighbours.
         for before in 0..<3 {

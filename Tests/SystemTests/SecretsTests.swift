@@ -310,6 +310,8 @@ import Testing
         let encoded = [
             Self.password, Self.password.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "",
             String(decoding: try JSONEncoder().encode(["password": Self.password]), as: UTF8.self),
+            String(decoding: try JSONEncoder().encode(["password": Self.password]), as: UTF8.self)
+                .replacing("\\/", with: "/"),
             keys.strange, keys.strange.replacing("\n", with: "\\n"), keys.strange.replacing("\n", with: ""),
         ]
         for text in encoded { #expect(!traces.found(in: "before \(text) behind").isEmpty, "\(text)") }
