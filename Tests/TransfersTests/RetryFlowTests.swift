@@ -493,6 +493,38 @@ struct RetryFlowTests {
         #expect(world.queue.messages.first?.receiveCount == 0)
     }
 
+    /// A queue that answers nothing is not an empty one.
+    @Test(arguments: ["queue.count", "queue.receive"], [true, false])
+    func queueThatGivesNothingInAllTheTimeIsAFailure(operation: String, isAtTheDeadline: Bool) async {
+        let world = world(["a"])
+        let deadline = world.clock.uptimeSeconds + 20
+        let clock = world.clock
+        let summary = await world.retryFlow(
+            queueTap: tapOn(.before, operation) { _ in
+                // Else somebody has ended it.
+                if isAtTheDeadline { clock.advance(seconds: 20) }
+                return .failQueue(.cancelled)
+            }, deadlineUptimeSeconds: deadline
+        ).run()
+        #expect(summary.received == 0)
+        #expect(summary.failures.map(\.errorClass) == (isAtTheDeadline ? ["queue"] : []))
+        #expect(summary.failures.allSatisfy { $0.reason.hasSuffix("the queue gave no message") })
+    }
+
+    @Test func receiveThatIsCutOffBehindOthersIsNoFailure() async {
+        let world = world((0..<12).map { "\($0)" })
+        let deadline = world.clock.uptimeSeconds + 20
+        let (clock, receives) = (world.clock, Counter())
+        let summary = await world.retryFlow(
+            queueTap: tapOn(.before, "queue.receive") { _ in
+                guard receives.next(below: 1) == nil else { return .proceed }
+                clock.advance(seconds: 20)
+                return .failQueue(.cancelled)
+            }, deadlineUptimeSeconds: deadline
+        ).run()
+        #expect(summary.received == 10 && summary.failed == 0)
+    }
+
     @Test func shortTimeIsUsedToo() async {
         let world = world(["a"])
         let summary = await world.retryFlow(deadlineUptimeSeconds: world.clock.uptimeSeconds + 3).run()

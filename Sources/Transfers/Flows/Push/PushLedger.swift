@@ -107,6 +107,9 @@ final class PushLedger: Sendable {
 
     func received() { state.withLock { $0.received += 1 } }
 
+    /// Whether the queue has given a message.
+    var hasReceived: Bool { state.withLock { $0.received > 0 } }
+
     /// What a message asks for is not done, and waits for a later run.
     func waits(since time: UnixTime?) {
         guard let time else { return }

@@ -171,10 +171,12 @@ public struct RetryFlow: Sendable {
     // MARK: What can be used
 
     /// Whether something more may be begun.
-    private var hasTime: Bool {
-        guard !Task.isCancelled else { return false }
-        guard let deadlineUptimeSeconds else { return true }
-        return clock.uptimeSeconds + lastSeconds < deadlineUptimeSeconds
+    private var hasTime: Bool { !Task.isCancelled && !isOver }
+
+    /// Whether the deadline is so near that nothing more is begun.
+    private var isOver: Bool {
+        guard let deadlineUptimeSeconds else { return false }
+        return clock.uptimeSeconds + lastSeconds >= deadlineUptimeSeconds
     }
 
     private func isConnected(_ server: ServerAccess, _ ledger: PushLedger) async -> Bool {
@@ -212,7 +214,13 @@ public struct RetryFlow: Sendable {
         do throws(QueueFailure) {
             return try await operation()
         } catch {
-            if error.reason != .cancelled { ledger.failed(.retryQueue, error) }
+            if error.reason != .cancelled {
+                ledger.failed(.retryQueue, error)
+            } else if isOver, !ledger.hasReceived {
+                // The next run may fare no better, and nobody would hear of it.
+                let message = "\(error.message); in all the time of this invocation the queue gave no message"
+                ledger.failed(.retryQueue, QueueFailure(.unavailable, message))
+            }
             return nil
         }
     }
