@@ -115,6 +115,11 @@ async def http_says_login_back(peer):
     await peer.say(b"HTTP/1.1 403 " + await peer.hear_http() + b"\r\n\r\n")
 
 
+async def http_says_login_later(peer):
+    """it says that it has connected, and repeats the user and the password in the server's place"""
+    await peer.say(OK + await peer.hear_http() + b"\r\n")
+
+
 async def http_hangs_up(peer):
     """it says that it has connected, and hangs up"""
     await peer.hear_http()

@@ -48,17 +48,7 @@ public final class HostileServer: Sendable {
     }
 
     /// What each scenario does, by its name.
-    public static func scenarios() throws -> [String: String] {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: StandIn.python)
-        process.arguments = ["-I", "-S", script, "--list"]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return try JSONDecoder().decode([String: String].self, from: bytes)
-    }
+    public static func scenarios() throws -> [String: String] { try StandIn.scenarios(of: script) }
 
     /// Ends the sshd and every session.
     public func stop() { sshd.stop() }

@@ -56,6 +56,19 @@ public final class StandIn: Sendable {
         self.ready = ready
     }
 
+    /// What each scenario of a script that plays some does, by its name: what it prints with `--list`.
+    public static func scenarios(of script: String) throws -> [String: String] {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: python)
+        process.arguments = ["-I", "-S", script, "--list"]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return try JSONDecoder().decode([String: String].self, from: bytes)
+    }
+
     /// Ends it, and returns when it is gone. A second call does nothing.
     public func stop() {
         try? input.fileHandleForWriting.close()

@@ -107,6 +107,14 @@ import Transfers
         #expect(summary.failures.first?.reason.contains("raise SFTP_MAX_BYTES_PER_SECOND (it is 100000)") == true)
     }
 
+    /// Ten files, and a minute for them.
+    private func makeMinute() -> PullFixture {
+        var fixture = PullFixture()
+        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
+        for number in 0..<10 { fixture.put("\(number)", "x") }
+        return fixture
+    }
+
     /// What a file waits for while another one is taken.
     enum Wait: CaseIterable {
         case handle, bytes, reading
@@ -114,15 +122,13 @@ import Transfers
 
     @Test(arguments: Wait.allCases)
     func fileThatWaitedTooLongIsNotBegun(_ wait: Wait) throws {  // P7
-        var fixture = PullFixture()
+        var fixture = makeMinute()
         // One file at a time, all the others wait.
         switch wait {
         case .handle: fixture.behaviour.announcedOpenHandles = 1
         case .bytes: fixture.plan.budgetBytes = 1
         case .reading: fixture.plan.maximumFilesBeingStored = 1
         }
-        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
-        for number in 0..<10 { fixture.put("\(number)", "x") }
         let clock = fixture.clock
         let pull = fixture.pull(
             tap: tapOn(.before, "store.put") { _ in
@@ -140,10 +146,8 @@ import Transfers
     }
 
     @Test func openFileThatWasNotReadBeforeTheDeadlineRemains() throws {  // P7
-        var fixture = PullFixture()
+        var fixture = makeMinute()
         fixture.plan.maximumFilesBeingStored = 1
-        fixture.plan.deadlineUptimeSeconds = fixture.clock.uptimeSeconds + 60
-        for number in 0..<10 { fixture.put("\(number)", "x") }
         let clock = fixture.clock
         let pull = fixture.pull(
             tap: tapOn(.before, "store.put") { _ in

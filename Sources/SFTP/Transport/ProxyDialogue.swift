@@ -209,9 +209,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
     private static let maximumInterimAnswers = 8
 
     private let request: [UInt8]
-    private let hasUser: Bool
-    /// The login as it is sent, and the password: what a proxy says back of them, nobody is to read.
-    private let secrets: [String]
+    private let proxy: ProxyServer
     private var head: [UInt8] = []
     private var totalBytes = 0
     private var interimAnswers = 0
@@ -221,13 +219,9 @@ struct HTTPConnectDialogue: ProxyDialogue {
         let authority = (NumericAddress.ipv6(host) == nil ? host : "[\(host)]") + ":\(port)"
         var lines = ["CONNECT \(authority) HTTP/1.1", "Host: \(authority)"]
         if let user = proxy.user {
-            let credentials = Base64.encode(Array("\(user):\(proxy.password ?? "")".utf8))
-            lines.append("Proxy-Authorization: Basic \(credentials)")
-            secrets = [credentials, proxy.password ?? ""].filter { !$0.isEmpty }
-        } else {
-            secrets = []
+            lines.append("Proxy-Authorization: Basic \(proxy.basicCredentials(user))")
         }
-        hasUser = proxy.user != nil
+        self.proxy = proxy
         request = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     }
 
@@ -277,7 +271,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
             }
             head = []
         case 407:
-            let what = hasUser ? "it refused the user and the password" : "it wants a user and a password"
+            let what = proxy.user != nil ? "it refused the user and the password" : "it wants a user and a password"
             throw ProxyRefusal(.proxyLoginRefused, "\(what): \(shown(line))")
         default:
             let remedy: String? =
@@ -302,8 +296,7 @@ struct HTTPConnectDialogue: ProxyDialogue {
     }
 
     private func shown(_ bytes: some Collection<UInt8>) -> String {
-        let text = String(decoding: bytes, as: UTF8.self)
-        if secrets.contains(where: { text.firstPlace(of: $0) != nil }) { return "a line with the password in it" }
+        guard !proxy.isRepeated(in: bytes) else { return ProxyServer.repeatedLogin }
         return "\"\(ServerText.printable(bytes.prefix(Self.shownBytes)))\""
     }
 }

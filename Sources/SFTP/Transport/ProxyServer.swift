@@ -1,3 +1,5 @@
+import TextForms
+
 /// A proxy through which the server is reached (SFTP_PROXY).
 public struct ProxyServer: Sendable, Hashable, CustomStringConvertible, CustomReflectable {
     /// What is spoken with it.
@@ -30,6 +32,25 @@ public struct ProxyServer: Sendable, Hashable, CustomStringConvertible, CustomRe
 
     /// The proxy, without the user and the password.
     public var description: String { "the \(kind.rawValue) proxy \(host) port \(port)" }
+
+    /// What nobody but the proxy is to read: the login as it is sent, and the password.
+    private var secrets: [String] {
+        guard let user else { return [] }
+        let password = password ?? ""
+        return password.isEmpty ? [basicCredentials(user)] : [basicCredentials(user), password]
+    }
+
+    /// The user and the password as basic authentication has them (RFC 7617, section 2).
+    func basicCredentials(_ user: String) -> String { Base64.encode(Array("\(user):\(password ?? "")".utf8)) }
+
+    /// Whether something that came by way of the proxy has our login to it in it: then nobody is shown it.
+    func isRepeated(in bytes: some Collection<UInt8>) -> Bool {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return secrets.contains { text.firstPlace(of: $0) != nil }
+    }
+
+    /// What is shown in its place.
+    static let repeatedLogin = "a line with the password in it"
 
     /// Shows no secret.
     public var customMirror: Mirror { Mirror(self, children: ["description": description]) }

@@ -73,13 +73,18 @@ extension SSHConnection {
     private static let shownOpeningBytes = 96
 
     private func handshakeFailure(_ offer: AlgorithmOffer) -> SFTPError {
-        let said = ServerText.printable(
-            wire.opening.prefix(Self.shownOpeningBytes).prefix { $0 != 0x0A && $0 != 0x0D })
+        // A proxy may say our login to it back in the server's place.
+        let isLoginSaid = configuration.proxy?.isRepeated(in: wire.opening) == true
+        let said =
+            isLoginSaid
+            ? ProxyServer.repeatedLogin
+            : ServerText.printable(wire.opening.prefix(Self.shownOpeningBytes).prefix { $0 != 0x0A && $0 != 0x0D })
+        let identification = isLoginSaid ? nil : session.serverIdentification
         let place = ServerPlace(configuration)
         if let refusal = Self.refusals.first(where: { said.hasPrefix($0.words) }) {
             return SFTPError(refusal.problem, place, seen: "it says \"\(said)\"")
         }
-        if !said.isEmpty, !said.hasPrefix("SSH-"), session.serverIdentification?.hasPrefix("SSH-") != true {
+        if !said.isEmpty, !said.hasPrefix("SSH-"), identification?.hasPrefix("SSH-") != true {
             return SFTPError(.noSSHServer, place, seen: "it says \"\(said)\"")
         }
         // Before all else: which side then ends the connection, and how, is a matter of who is faster.
@@ -87,14 +92,15 @@ extension SSHConnection {
             let refusal = AlgorithmRefusal(ours: offer, server: theirs)
         {
             return SFTPError(
-                .weakAlgorithms, place, seen: session.serverIdentification ?? said,
+                .weakAlgorithms, place, seen: identification ?? said,
                 remedy: refusal.advice(ours: offer, enabled: configuration.legacyAlgorithms))
         }
         let (code, text) = session.lastError
         let isLost = [LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_BANNER_RECV]
             .contains(code)
         if wire.isEnded, isLost || wire.farewell != nil {
-            let heard = wire.farewell.map { "it says \"\($0)\"" } ?? "without a reason"
+            let farewell = isLoginSaid ? ProxyServer.repeatedLogin : wire.farewell
+            let heard = farewell.map { "it says \"\($0)\"" } ?? "without a reason"
             return SFTPError(.closedAtOnce, place, seen: wire.receivedBytes == 0 ? "before it said a word" : heard)
         }
         let what =
@@ -102,7 +108,7 @@ extension SSHConnection {
             ? "the server and libssh2 \(SSHSession.libraryVersion) do not agree, or the server broke the exchange"
             : "the server does not follow the protocol"
         return SFTPError(
-            .exchangeFailed, place, seen: "\(session.serverIdentification ?? said): \(text), \(code); \(what)")
+            .exchangeFailed, place, seen: "\(identification ?? said): \(text), \(code); \(what)")
     }
 
     // MARK: Host key

@@ -3,7 +3,8 @@ import Synchronization
 /// The bytes that may be in flight at once in an invocation (decision 4).
 ///
 /// Whoever moves a piece reserves all of it before the first byte is asked for, and releases it when the store has
-/// confirmed it. Nobody holds a reservation while waiting for another one, so there is no deadlock. The first to ask
+/// confirmed it. Nobody holds a reservation while waiting for another one, and whoever takes turns besides takes them in
+/// the order that `OpenHandles` names, so there is no deadlock. The first to ask
 /// is the first to get: a large piece is not starved by small ones.
 public final class ByteBudget: Sendable {
     /// The size of the budget.

@@ -27,7 +27,8 @@ public struct PullPlan: Sendable {
     /// How many files are in flight at once: opened, read and stored, or on their way to the done directory. Each needs
     /// three round trips: 768 of them move 3,200 files a second at 80 ms.
     public var maximumFilesInFlight = 768
-    /// How many of them are read and stored at once: these hold their bytes, and can be half done at the deadline.
+    /// How many of them are read and stored at once: only these hold content, and can be half done at the deadline. What is
+    /// open has its bytes reserved already.
     public var maximumFilesBeingStored = 384
     /// How many bytes a second come from the server at the most; nil for whatever the line carries.
     public var maximumBytesPerSecond: Int?
