@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
 import Logging
+import Synchronization
+import TestKit
 import Testing
 
 @testable import SFTPLambdaCore
@@ -166,6 +168,42 @@ private final class TestPipe: Sendable {
         writer.show(LineWriter.Footer(text: Array("footer".utf8)) { [] })
         writer.removeFooterAtOnce()
         #expect(!pipe.available().contains("footer"))
+    }
+
+    /// Who stops the process hears of the other signals too: held up, it could not even end it.
+    @Test(arguments: [false, true])
+    func theWayToAStopIsNotHeldUpByATerminalThatTakesNothing(isBeingWritten: Bool) async throws {
+        let pipe = try TestPipe()
+        let writer = LineWriter(descriptor: pipe.writing)
+        let threads = Mutex((started: 0, ended: 0))
+        func inAThread(_ work: @escaping @Sendable () -> Void) {
+            threads.withLock { $0.started += 1 }
+            Thread {
+                work()
+                threads.withLock { $0.ended += 1 }
+            }.start()
+        }
+        writer.show(LineWriter.Footer(text: Array("footer".utf8)) { Array("erasure".utf8) })
+        if isBeingWritten {
+            // More than fits: the writer waits in the middle of it, and nobody else may write.
+            inAThread { writer.write([UInt8](repeating: UInt8(ascii: "x"), count: 200_000)) }
+            try await waitUntil("the writer waits") { pipe.isFull }
+        } else {
+            // Whole pages: in the rest of one there would be room for a few bytes more.
+            let other = LineWriter(descriptor: pipe.writing)
+            while !pipe.isFull { other.write([UInt8](repeating: UInt8(ascii: "x"), count: 4095)) }
+        }
+        let isStopped = Mutex(false)
+        inAThread { writer.withoutFooter { isStopped.withLock { $0 = true } } }
+        do {
+            try await waitUntil("the stop") { isStopped.withLock { $0 } }
+        } catch {
+            Issue.record("\(error)")
+        }
+        try await waitUntil("all have written") {
+            _ = pipe.available()
+            return threads.withLock { $0.started == $0.ended }
+        }
     }
 
     @Test func aClosedDescriptorCostsLinesOnly() {

@@ -17,7 +17,7 @@ final class EndSignal: Sendable {
         /// Called before the process is ended at once; must not wait for anything.
         var beforeExit: @Sendable () -> Void = {}
         /// Calls what it is given, which stops the process and returns when it goes on; nil where nothing has to be done
-        /// before that.
+        /// before that. It must not wait for anything but that: the thread that calls it hears of every other signal.
         var aroundStop: (@Sendable (_ stop: () -> Void) -> Void)?
     }
 

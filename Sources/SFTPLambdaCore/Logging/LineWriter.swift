@@ -94,13 +94,14 @@ public final class LineWriter: Sendable {
     }
 
     /// Takes the footer away, and lets nobody write until the body has ended: what it does leaves the terminal to somebody
-    /// else for a time.
+    /// else for a time. Where that cannot be done without waiting, the body is called all the same.
     package func withoutFooter(_ body: () -> Void) {
-        state.withLock { state in
-            if let footer = state.footer { _ = writeAll(footer.erasure()) }
+        let isDone: Void? = state.withLockIfAvailable { state in
+            if let footer = state.footer, isWritable(withinMilliseconds: 0) { _ = writeAll(footer.erasure()) }
             state.footer = nil
             body()
         }
+        if isDone == nil { body() }
     }
 
     /// Leaves the footer where it is and knows no more of it: the terminal is somebody else's now.
