@@ -161,9 +161,10 @@ private enum TroubleshootingPage {
             + DirectoryDiagnosis.Problem.allCases.flatMap {
                 ["", "### \($0.symptom(.source, "PATH"))"] + entry($0.meaning, $0.remedy(.source))
             }
-            + ["", "### \(DirectoryDiagnosis.Problem.missing.symptom(.target, "PATH"))"]
-            + entry(
-                DirectoryDiagnosis.Problem.missing.meaning, DirectoryDiagnosis.Problem.missing.remedy(.target))
+            // That a target may not be listed is told by nothing: it need not be.
+            + [DirectoryDiagnosis.Problem.missing, .noDirectory].flatMap {
+                ["", "### \($0.symptom(.target, "PATH"))"] + entry($0.meaning, $0.remedy(.target))
+            }
     }
 
     private static var aws: [String] {
