@@ -161,6 +161,31 @@ struct CommandLineTests {
         }
     }
 
+    /// A refused login has the secret read again: when it cannot be read then, no setting is wrong.
+    @Test func aSecretThatCannotBeReadAgainIsNoFaultOfTheSettings() async throws {
+        let world = try CommandLineWorld()
+        try await world.store("k", "object")
+        let login = try JSONSerialization.data(withJSONObject: ["PrivateKey": try Self.strangeKey])
+        let answer = try JSONSerialization.data(
+            withJSONObject: ["Name": "acme", "SecretString": String(decoding: login, as: UTF8.self)])
+        let refused = Array(#"{"__type": "ResourceNotFoundException", "Message": "no such secret"}"#.utf8)
+        let secrets = try ScriptedHTTPServer(answering: {
+            $0.number == 0 ? .init(200, body: Array(answer)) : .init(400, body: refused)
+        })
+        defer { secrets.stop() }
+        try await world.run {
+            let push = try await world.finish(
+                "push", ["s3://acme-outbox/k"],
+                settings: [
+                    "SFTP_PRIVATE_KEY": "", "SFTP_SECRET_ID": "acme", "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets.url,
+                ])
+            #expect(secrets.requests.count == 2)
+            let failed = push.errors.split(separator: "\n").filter { $0.contains("object failed") }
+            #expect(failed.count == 1 && failed[0].contains("errorClass=connection"), "\(push.errors)")
+            #expect(failed.first?.contains("the secret of SFTP_SECRET_ID") == true, "\(push.errors)")
+        }
+    }
+
     /// In a pod of EKS whose service account has a role.
     @Test func aServiceAccountOfKubernetesBringsTheCredentials() async throws {
         let world = try CommandLineWorld()

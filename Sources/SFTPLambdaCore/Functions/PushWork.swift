@@ -91,8 +91,9 @@ package struct PushWork: Sendable {
             if error.reason != .cancelled { noteRefusal(FunctionFailure(error)) }
             throw RemoteFailure(error)
         } catch {
-            // Only the secret is left, which could be read when the plan was made.
-            throw RemoteFailure(Task.isCancelled ? .cancelled : .invalidSettings, "\(error)")
+            // Only the secret is left, which could be read when the plan was made: after a refused login it is read again.
+            let reason: RemoteFailure.Reason = error is SettingsError ? .invalidSettings : .connectionLost
+            throw RemoteFailure(Task.isCancelled ? .cancelled : reason, "\(error)")
         }
         guard opened.add(client) else {
             await client.close()
