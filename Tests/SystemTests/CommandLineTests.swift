@@ -248,16 +248,20 @@ struct CommandLineTests {
         #expect(run.errors.contains("\(4 + own.count) settings cannot be used:"), "\(run.errors)")
     }
 
-    /// Whoever collects the log reads JSON alone, and finds there why a run could not be done.
-    @Test func aRunThatCannotBeDoneIsALineOfAJSONLog() async throws {
-        let settings = ["AWS_REGION": "eu-central-1", "AWS_LAMBDA_LOG_FORMAT": "JSON", "SFTP_FLOW_NAME": "acme"]
+    /// Whoever collects the log reads JSON alone, and finds there why a run could not be done, whatever else is left out.
+    @Test(arguments: [("INFO", "ERROR"), ("ERROR", "ERROR"), ("FATAL", "FATAL")])
+    func aRunThatCannotBeDoneIsALineOfAJSONLog(least: String, level: String) async throws {
+        let settings = [
+            "AWS_REGION": "eu-central-1", "AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": least,
+            "SFTP_FLOW_NAME": "acme",
+        ]
         let run = try await BuiltProgram.start("pull", environment: settings).finish(withinSeconds: 30)
         #expect(run.status == 2 && run.output.isEmpty)
         let lines = run.errors.split(separator: "\n")
         #expect(lines.count == 1, "\(run.errors)")
         let fields = try #require(
             try JSONSerialization.jsonObject(with: Data((lines.first ?? "").utf8)) as? [String: Any])
-        #expect(fields["level"] as? String == "ERROR" && fields["message"] as? String == "the run failed")
+        #expect(fields["level"] as? String == level && fields["message"] as? String == "the run failed")
         #expect(fields["errorType"] as? String == "InvalidSettings" && fields["flow"] as? String == "acme")
         #expect((fields["errorMessage"] as? String)?.contains("SFTP_HOST is not set") == true)
         #expect((fields["requestId"] as? String)?.isEmpty == false)

@@ -89,8 +89,9 @@ struct Tool: Sendable {
     ) -> ExitStatus {
         let reported = ReportedError(error)
         if log.options.format == .json {
-            logger.error(
-                "the run failed",
+            // Nothing else on standard error tells it: it must pass where only FATAL does.
+            logger.log(
+                level: max(.error, log.options.level), "the run failed",
                 metadata: [
                     "errorType": .string(reported.errorType), "errorMessage": .string(reported.errorMessage),
                 ])
