@@ -153,11 +153,16 @@ struct CommandLineTests {
             let lines = push.output.split(separator: "\n")
             #expect(lines.dropLast(2).last == "no such object, or no such bucket: 2", "\(push.output)")
             #expect(Set(lines.suffix(2)) == ["  s3://acme-outbox/ther", "  s3://no-bucket/there"], "\(push.output)")
-            let json = try await world.finish("push", ["--json", objects[1]])
+            let json = try await world.finish(
+                "push", ["--json", objects[1]], settings: ["AWS_LAMBDA_LOG_LEVEL": "WARN"])
             #expect(try json.status == 1 && ToolResult(json).skipped == ["gone": 1], "\(json.output)")
+            // The result has numbers alone: the log has the name.
+            let named = json.errors.split(separator: "\n").filter { $0.contains("no such object, or no such bucket") }
+            #expect(named.count == 1 && named[0].contains("key=ther"), "\(json.errors)")
             let event = #"{"Bucket": "acme-outbox", "Key": "ther"}"#
             let late = try await world.finish("push", ["--event", "-"], input: event)
             #expect(late.status == 0 && late.output.contains("(1 gone)"), "\(late.output)")
+            #expect(!late.errors.contains("no such object"), "\(late.errors)")
         }
     }
 

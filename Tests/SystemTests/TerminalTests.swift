@@ -81,6 +81,22 @@ struct TerminalTests {
         }
     }
 
+    /// The display has the lines of what needs nothing left out, and the result has ten names at most.
+    @Test(arguments: [[], ["--json"]])
+    func everyObjectThatIsNamedAndNotThereIsNamed(arguments: [String]) async throws {
+        let world = try CommandLineWorld()
+        let keys = (1...11).map { "gone-\($0)." }
+        try await world.run {
+            let terminal = try start(world, "push", arguments + keys.map { "s3://acme-outbox/\($0)" })
+            #expect(try await terminal.finish(withinSeconds: 60) == 1)
+            let lines = terminal.screen.lines
+            let warnings = lines.filter { $0.contains("no such object, or no such bucket") && $0.contains("WARN") }
+            #expect(warnings.count == 11, "\(lines)")
+            for key in keys { #expect(warnings.count { $0.contains("key=\(key)") } == 1, "\(key) in \(lines)") }
+            #expect(arguments.isEmpty == (lines.last == "  and 1 more: see the log"), "\(lines)")
+        }
+    }
+
     /// Who asks for lines gets them, in the order in which things happened, and nothing else.
     @Test(arguments: [
         (["--no-progress"], [:]), (["--verbose"], [:]), ([], ["TERM": "dumb"]), ([], ["TERM": ""]),

@@ -1,11 +1,15 @@
+import Logging
 import Synchronization
 import Transfers
 
 /// Those of the objects that somebody named which are not there. Of an event that is no failure, since its object may have
-/// gone meanwhile; whoever names one has mistaken its name.
+/// gone meanwhile; whoever names one has mistaken its name. The log names each, with a warning.
 final class MissingObjects: Sendable {
     private let found = Mutex<[ObjectAddress]>([])
+    private let logger: Logger
     private static let shown = 10
+
+    init(logger: Logger) { self.logger = logger }
 
     /// In the order in which they were looked at.
     var all: [ObjectAddress] { found.withLock { $0 } }
@@ -23,12 +27,19 @@ final class MissingObjects: Sendable {
         return lines
     }
 
+    private func add(_ object: ObjectAddress) {
+        found.withLock { $0.append(object) }
+        logger.warning(
+            "no such object, or no such bucket",
+            metadata: ["bucket": .string(object.bucket), "key": "\(object.key)"])
+    }
+
     private struct Observer: PushObserver {
         let missing: MissingObjects
         let next: any PushObserver
 
         func skipped(_ object: ObjectAddress, because reason: PushDecision.Reason) {
-            if reason == .gone { missing.found.withLock { $0.append(object) } }
+            if reason == .gone { missing.add(object) }
             next.skipped(object, because: reason)
         }
 

@@ -39,7 +39,7 @@ struct ToolWork: Sendable {
         let event = try await event()
         try await checkCredentials()
         let refusal = Refusal()
-        let missing = MissingObjects()
+        let missing = MissingObjects(logger: run.logger)
         let observer = isNamed ? missing.noting(pushObserver) : pushObserver
         let summary = try await shown {
             try await work.push(
@@ -94,7 +94,7 @@ struct ToolWork: Sendable {
         let event = try await event()
         try await checkCredentials()
         let preview = PreviewOutput(output: output, writesJSON: command.writesJSON, logger: run.logger)
-        let missing = MissingObjects()
+        let missing = MissingObjects(logger: run.logger)
         let summary = try await work.previewPush(
             event, run, observer: isNamed ? missing.noting(preview) : preview
         ) { preview.planned($0) }
