@@ -103,6 +103,9 @@ struct HostileCase: Sendable {
         endless(
             "loop-forked", .failed, keys: [good], log: "directories are entered no further than 64 directories deep",
             "the deadline ends it; the good file is transferred"),
+        endless(
+            "long-names-held", .cutShort, log: "", "no more than 32,768 files wait; the deadline comes first",
+            seconds: 30),
         Self(
             scenario: "million-links", answer: .done(0, left: ["symbolicLink": 1_000_000]), log: "pull finished",
             outcome: "every link is left and counted", seconds: 60),
@@ -118,9 +121,6 @@ struct HostileCase: Sendable {
         endless(
             "dense-packets", .cutShort, keys: [good], log: "file transferred",
             "one packet of each directory at a time is in memory; the deadline ends it"),
-        endless(
-            "long-names-held", .cutShort, log: "", "no more than 32,768 files wait; the deadline comes first",
-            seconds: 30),
         Self(
             scenario: "empty-names", answer: .done(0), log: "pull finished",
             outcome: "the first such packet is the end of the listing"),

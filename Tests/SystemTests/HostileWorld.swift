@@ -62,6 +62,8 @@ final class HostileWorld: Sendable {
         try await work()
     }
 
+    private static let mostLogBytes = 4 << 20
+
     /// Invokes the function while the server plays the scenario; then empties the bucket.
     /// - Parameter proxyScenario: what the proxy plays at the same time.
     func play(
@@ -69,9 +71,14 @@ final class HostileWorld: Sendable {
     ) async throws -> Result {
         try server.play(scenario)
         if let proxyScenario { try proxy?.play(proxyScenario) }
-        let before = try await api.functionState()
+        var before = try await api.functionState()
+        var logged = before.processID == nil ? 0 : try await api.functionLog().utf8.count
+        if logged > Self.mostLogBytes {
+            // It would be fetched twice for each scenario that follows.
+            try await api.reset()
+            (before, logged) = (try await api.functionState(), 0)
+        }
         if let processID = before.processID { try Self.forgetPeak(of: processID) }
-        let logged = before.processID == nil ? 0 : try await api.functionLog().utf8.count
         var options = RuntimeAPIEmulator.Options()
         options.timeoutSeconds = timeoutSeconds
         let start = ContinuousClock.now

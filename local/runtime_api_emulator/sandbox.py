@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-MAXIMUM_LOG_BYTES = 16 * 1024 * 1024
+MAXIMUM_LOG_BYTES = 64 * 1024 * 1024
 READ_BYTES = 64 * 1024
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
