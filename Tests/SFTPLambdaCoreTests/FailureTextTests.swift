@@ -9,6 +9,14 @@ import Testing
 
 /// Failures name the setting or the permission, what was seen and what to do.
 @Suite struct FailureTextTests {
+    /// Whoever gives no credentials knows best what helps.
+    @Test func adviceOfWhoGivesCredentialsTakesThePlaceOfTheGeneralOne() {
+        var error = AWSError(.noCredentials, operation: "PutObject", subject: "b/k", message: "no role")
+        #expect(StoreFailure(error).message.contains("AWS_PROFILE"))
+        error.advice = "check AWS_ROLE_ARN"
+        #expect(StoreFailure(error).message == "PutObject b/k: (no role): check AWS_ROLE_ARN")
+    }
+
     // MARK: What has to be allowed
 
     private static func denied(_ operation: String, _ subject: String, _ message: String = "Access Denied") -> AWSError

@@ -201,7 +201,9 @@ final class ServiceClient: Sendable {
             state.credentials = credentials
             return credentials
         } catch {
-            throw self.error(call, state, error.isCancelled ? .cancelled : .noCredentials, error.description)
+            var failure = self.error(call, state, error.isCancelled ? .cancelled : .noCredentials, error.message)
+            failure.advice = error.advice
+            throw failure
         }
     }
 

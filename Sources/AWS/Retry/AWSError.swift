@@ -61,6 +61,8 @@ public struct AWSError: Error, Sendable, Hashable, CustomStringConvertible {
     public var region: String?
     /// The region that AWS named as the right one.
     public var rightRegion: String?
+    /// What to do, where whoever refused has told it; nil where the kind alone says so.
+    public var advice: String?
 
     /// Makes an error.
     public init(
