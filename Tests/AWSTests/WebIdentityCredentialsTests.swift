@@ -176,7 +176,7 @@ import Testing
         ),
         (400, "ExpiredTokenException", "Token too old: 441398", "the file that Kubernetes renews"),
         (400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://x", "IAM needs an"),
-        (403, "RegionDisabledException", "STS is not activated in this region", "switch it on in IAM"),
+        (403, "RegionDisabledException", "STS is not activated in this region", "switch AWS STS on in this"),
     ]) func aRefusalSaysWhatToChange(
         _ status: Int, _ code: String, _ message: String, _ advice: String
     ) async throws {
@@ -220,5 +220,30 @@ import Testing
         #expect(error.message.hasPrefix("AWS STS "), "\(error)")
         let text = "\(error)" + String(reflecting: error)
         #expect(!text.contains("the-secret") && !text.contains(Self.token.prefix(16)), "\(error)")
+    }
+
+    /// One message has one advice: who puts the words together adds it.
+    @Test func aCallThatGetsNoCredentialsHasTheirAdviceOnce() async throws {
+        let http = Script([Self.refusal(403, "AccessDenied", "Not authorized")])
+        let error = await AWSTests.failure { () throws(AWSError) in
+            let client = S3Client(configuration(http, credentials: Self.provider(http)))
+            _ = try await client.headObject(S3ReadRequest(S3Address(bucket: "bucket", key: "key")))
+        }
+        #expect(error?.kind == .noCredentials && error?.advice == WebIdentityProblem.accessDenied.remedy)
+        let told = "AWS STS gives no credentials of the role \(Self.role): 403 AccessDenied (Not authorized)"
+        #expect(error?.message == told)
+    }
+
+    @Test func freshCredentialsThatAreRefusedHaveTheirAdviceOnce() async throws {
+        let http = Script([
+            Self.answer("A"), Script.status(400, "<Error><Code>ExpiredToken</Code><Message>old</Message></Error>"),
+            Self.refusal(403, "AccessDenied", "Not authorized"),
+        ])
+        let error = await AWSTests.failure { () throws(AWSError) in
+            let client = S3Client(configuration(http, credentials: Self.provider(http)))
+            _ = try await client.getObject(S3ReadRequest(S3Address(bucket: "bucket", key: "key")))
+        }
+        #expect(error?.kind == .expiredCredentials && error?.advice == WebIdentityProblem.accessDenied.remedy)
+        #expect(error?.message.hasSuffix("403 AccessDenied (Not authorized)") == true, "\(String(describing: error))")
     }
 }

@@ -41,6 +41,18 @@ import Testing
         #expect(QueueFailure(error).message == error.explained)
     }
 
+    /// Credentials that are refused in the middle of a run: what gives them knows better what to do than the kind does, and
+    /// one message has one advice.
+    @Test(arguments: [AWSError.Kind.noCredentials, .expiredCredentials]) func theAdviceOfTheCredentialsIsTheOnlyOne(
+        kind: AWSError.Kind
+    ) {
+        var error = AWSError(kind, operation: "PutObject", subject: "b/k", message: "AWS STS gives none")
+        error.advice = "check AWS_ROLE_ARN"
+        #expect(StoreFailure(error).message == "PutObject b/k: (AWS STS gives none): check AWS_ROLE_ARN")
+        #expect(QueueFailure(error).message == StoreFailure(error).message)
+        #expect(error.remedy == "check AWS_ROLE_ARN" && error.finding == "PutObject b/k: (AWS STS gives none)")
+    }
+
     @Test func whatNobodyCanMendHasNoAdvice() {
         for kind in [AWSError.Kind.conflict, .throttled, .unavailable, .cancelled, .preconditionFailed] {
             let error = AWSError(kind, operation: "GetObject", subject: "b/k", message: "m")
@@ -179,6 +191,11 @@ private enum TroubleshootingPage {
                     permission: "the ACTION on the RESOURCE that the message names", region: "REGION",
                     rightRegion: "OTHER-REGION")
                 return ["", "### \(error)"] + entry(problem.meaning, problem.remedy(described))
+            }
+            + WebIdentityProblem.allCases.flatMap { problem in
+                let codes = problem.codes.joined(separator: " or ")
+                return ["", "### \(WebIdentityProblem.symptom(role: "ROLE")): \(codes) (…)"]
+                    + entry(problem.meaning, problem.remedy)
             }
     }
 

@@ -8,7 +8,7 @@ struct WebIdentityCredentials: CredentialsService {
     private let environment: [String: String]
     private let files: FileReader
 
-    private static let fileVariable = "AWS_WEB_IDENTITY_TOKEN_FILE"
+    static let fileVariable = "AWS_WEB_IDENTITY_TOKEN_FILE"
     private static let endpointVariable = "AWS_ENDPOINT_URL_STS"
     /// What a session may be called (AWS Security Token Service API Reference, "RoleSessionName").
     private static let sessionNameLengths = 2...64
@@ -105,22 +105,7 @@ struct WebIdentityCredentials: CredentialsService {
         let codes = Self.passingCodes.union(ServiceFailure.throttlingCodes).union(ServiceFailure.transientCodes)
         return CredentialsRefusal(
             error: CredentialsError(
-                "\(name) gives no credentials of the role \(role): \(text)", advice: Self.advice(code)),
+                "\(WebIdentityProblem.symptom(role: role)): \(text)", advice: WebIdentityProblem(code: code)?.remedy),
             isTransient: status >= 500 || status == 429 || codes.contains(code))
-    }
-
-    private static func advice(_ code: String) -> String? {
-        switch code {
-        case "AccessDenied":
-            "check AWS_ROLE_ARN, and the trust policy of the role: it has to allow sts:AssumeRoleWithWebIdentity to the "
-                + "identity provider of the cluster, for the namespace and the name of this service account"
-        case "ExpiredToken", "ExpiredTokenException":
-            "\(fileVariable) has to name the file that Kubernetes renews, not a copy of it; check the clock of the node too"
-        case "InvalidIdentityToken", "IDPRejectedClaim":
-            "IAM needs an identity provider for the cluster's issuer, with the audience sts.amazonaws.com, in the account of "
-                + "AWS_ROLE_ARN; and \(fileVariable) has to name a token of that cluster"
-        case "RegionDisabledException": "AWS STS is switched off in this region: switch it on in IAM"
-        default: nil
-        }
     }
 }

@@ -201,9 +201,9 @@ final class ServiceClient: Sendable {
             state.credentials = credentials
             return credentials
         } catch {
-            var failure = self.error(call, state, error.isCancelled ? .cancelled : .noCredentials, error.message)
-            failure.advice = error.advice
-            throw failure
+            var failed = self.error(call, state, error.isCancelled ? .cancelled : .noCredentials, error.message)
+            failed.advice = error.advice
+            throw failed
         }
     }
 
@@ -234,7 +234,8 @@ final class ServiceClient: Sendable {
                     insteadOf: expired, deadlineUptimeSeconds: state.deadlineUptimeSeconds)
             } catch {
                 var failed = failed
-                failed.message += "; no fresh credentials: \(error)"
+                failed.message += "; no fresh credentials: \(error.message)"
+                failed.advice = error.advice
                 if error.isCancelled { failed.kind = .cancelled }
                 throw failed
             }

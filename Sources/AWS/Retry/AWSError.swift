@@ -48,6 +48,9 @@ public struct AWSError: Error, Sendable, Hashable, CustomStringConvertible {
     public var code: String?
     /// AWS's message, or ours.
     public var message: String
+    /// What to do, where what gives the credentials knows it better than `kind` and `code` say. The description leaves it
+    /// out.
+    public var advice: String?
     /// AWS's request id: what its support asks for.
     public var requestID: String?
     /// S3's second request id.
@@ -61,8 +64,6 @@ public struct AWSError: Error, Sendable, Hashable, CustomStringConvertible {
     public var region: String?
     /// The region that AWS named as the right one.
     public var rightRegion: String?
-    /// What to do, where whoever refused has told it; nil where the kind alone says so.
-    public var advice: String?
 
     /// Makes an error.
     public init(

@@ -121,8 +121,8 @@ extension Settings {
         "SFTP_MAX_FILES_IN_FLIGHT", all, fallback: 768, fallbackText: "768, and 16 for push and pushRetry",
         expected: "a whole number from 1 to 768", example: "8",
         summary:
-            "How many files may be in flight at once, all over one connection: opened, transferred or on their way to their last "
-            + "name. push and pushRetry never have more than 16. Fewer spare a weak server, and far away they take longer.",
+            "How many files may be in flight at once, all over one connection: opened, transferred or on their way to their "
+            + "last name. push and pushRetry never have more than 16. Fewer spare a weak server, and far away they take longer.",
         parse: SettingParsers.wholeNumber(1...768))
 
     static let maximumBytesPerSecond = Setting.optional(

@@ -104,15 +104,16 @@ enum AWSProblem: String, CaseIterable, Sendable {
                 + "the role of the task or the service account. Those of an EC2 instance's role are not read: "
                 + "`aws configure export-credentials` gives them"
         case .credentialsExpired:
-            "get fresh ones (`aws sso login`, `aws configure export-credentials`); a function, a task of ECS or a pod of EKS "
-                + "is given its own, so try again"
+            "get fresh ones (`aws sso login`, `aws configure export-credentials`); a function, a task of ECS or a pod of "
+                + "EKS is given its own, so try again"
         case .credentialsWrong:
             "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN, which temporary credentials need and "
                 + "others must not have"
         case .clockWrong: "set the clock of this machine, for example by NTP"
         case .unreachable:
-            "check the network (and AWS_ENDPOINT_URL, if it is set); in a VPC without internet access, S3 is reached "
-                + "through a gateway endpoint, SQS and Secrets Manager through an interface endpoint or a NAT gateway, and the security groups have to let port 443 pass"
+            "check the network (and AWS_ENDPOINT_URL, if it is set); in a VPC without internet access, S3 is reached through "
+                + "a gateway endpoint, SQS and Secrets Manager through an interface endpoint or a NAT gateway, and the security "
+                + "groups have to let port 443 pass"
         }
     }
 }

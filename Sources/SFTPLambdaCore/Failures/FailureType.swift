@@ -29,7 +29,8 @@ package enum FailureType: String, CaseIterable, Sendable {
         case .hostKeyRefused: "The server shows another host key than the expected one. No credential was sent."
         case .loginRefused: "The server does not take the key or the password, or wants a new password."
         case .sftpUnavailable: "The login works, and SFTP does not start or broke off."
-        case .credentialsUnavailable: "On a command line: there are no AWS credentials."
+        case .credentialsUnavailable:
+            "On a command line: there are no AWS credentials, or who gives them refuses."
         case .secretUnavailable: "The secret of SFTP_SECRET_ID cannot be read."
         case .transfersFailed: "Some files of a pull failed; the message names them, with the reason of each."
         case .retriesFailed: "Some messages of a pushRetry failed; the message names them, with the reason of each."
