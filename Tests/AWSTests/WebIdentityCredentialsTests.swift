@@ -246,4 +246,19 @@ import Testing
         #expect(error?.kind == .expiredCredentials && error?.advice == WebIdentityProblem.accessDenied.remedy)
         #expect(error?.message.hasSuffix("403 AccessDenied (Not authorized)") == true, "\(String(describing: error))")
     }
+
+    /// Tokens are about as long as what is kept of a message: the cut goes through the middle of them.
+    @Test(arguments: [
+        ("Couldn't parse this: ", 0..<1200), ("", 0..<1200), ("Couldn't parse …", 40..<80), ("", 1168..<1200),
+    ]) func noPieceOfALongTokenIsRepeated(_ prefix: String, _ piece: Range<Int>) async throws {
+        // No piece of it is like another.
+        let token = (0..<300).map { "\(1000 + $0)" }.joined()
+        let repeated = String(decoding: Array(token.utf8)[piece], as: UTF8.self)
+        let http = Script([Self.refusal(400, "ValidationError", prefix + repeated)])
+        let provider = Self.provider(http, files: Self.files(["/var/token": token]))
+        let error = try #require(await Self.failure(provider))
+        let text = "\(error)" + String(reflecting: error)
+        let shown = (0...1168).filter { text.contains(String(token.dropFirst($0).prefix(32))) }
+        #expect(shown.isEmpty && error.message == "AWS STS answered 400, in words that repeat the token", "\(error)")
+    }
 }

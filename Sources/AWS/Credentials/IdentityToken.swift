@@ -22,4 +22,22 @@ enum IdentityToken {
         }
         return token
     }
+
+    /// How much of a token may show: its beginning is much the same in all of a kind, and says nothing.
+    static let harmlessBytes = 31
+
+    /// Whether a text shows a piece of the token that is longer than `harmlessBytes`, or all of a shorter one. A text
+    /// that was cut may end in the middle of the token.
+    static func shows(_ text: String, pieceOf token: String) -> Bool {
+        let length = min(harmlessBytes + 1, token.utf8.count)
+        guard length > 0 else { return false }
+        let pieces = Set(slices(of: token, length))
+        return slices(of: text, length).contains(where: pieces.contains)
+    }
+
+    private static func slices(of text: String, _ length: Int) -> [ArraySlice<UInt8>] {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= length else { return [] }
+        return (0...bytes.count - length).map { bytes[$0..<$0 + length] }
+    }
 }

@@ -115,7 +115,7 @@ actor TemporaryCredentials: CredentialsProvider {
                 let body = try await response.body.collect(upTo: Self.maximumResponseBytes)
                 if response.status == 200 { return read(body) }
                 let refusal = service.refusal(status: response.status, body: body)
-                last = withheld(refusal.error, question.token, response.status, body)
+                last = withheld(refusal.error, question.token, response.status)
                 if !refusal.isTransient { break }
             } catch {
                 last = CredentialsError(
@@ -132,14 +132,9 @@ actor TemporaryCredentials: CredentialsProvider {
         }
     }
 
-    /// Whoever answers may repeat what was said to it. The whole answer is looked at: what is shown of it may be cut off in
-    /// the midst of the token.
-    private func withheld(
-        _ error: CredentialsError, _ token: String?, _ status: Int, _ body: [UInt8]
-    ) -> CredentialsError {
-        guard let token,
-            [error.message, String(decoding: body, as: UTF8.self)].contains(where: { $0.firstPlace(of: token) != nil })
-        else { return error }
+    /// Whoever answers may repeat what was said to it, and what is shown of that may be cut off in the midst.
+    private func withheld(_ error: CredentialsError, _ token: String?, _ status: Int) -> CredentialsError {
+        guard let token, IdentityToken.shows(error.message, pieceOf: token) else { return error }
         return CredentialsError("\(service.name) answered \(status), in words that repeat the token")
     }
 }
