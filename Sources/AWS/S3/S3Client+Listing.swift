@@ -37,20 +37,27 @@ extension S3Client {
     static func objects(
         in result: XMLElement, after token: String?
     ) -> AttemptOutcome<S3Page<S3ListedObject, String>> {
-        let isEncoded = result.value("EncodingType") == "url"
+        let decoded = result.keyDecoding
         var objects: [S3ListedObject] = []
         for object in result.all("Contents") {
             guard let key = object.all("Key").first?.text, let size = object.value("Size").flatMap({ UInt64($0) }),
                 let modified = object.value("LastModified").flatMap({ Timestamps.parseISO8601($0) })
             else { return .malformed("an object has no key, no size or no time") }
-            let name =
-                isEncoded ? String(decoding: Text.percentDecoded(key.utf8, plusIsSpace: true), as: UTF8.self) : key
-            objects.append(S3ListedObject(key: name, sizeBytes: size, lastModifiedEpochSeconds: modified))
+            objects.append(S3ListedObject(key: decoded(key), sizeBytes: size, lastModifiedEpochSeconds: modified))
         }
         guard result.value("IsTruncated") == "true" else { return .success(S3Page(items: objects, next: nil)) }
         guard let next = result.value("NextContinuationToken"), !next.isEmpty, next != token else {
             return .malformed("a page that is not the last does not say where the next begins")
         }
         return .success(S3Page(items: objects, next: next))
+    }
+}
+
+extension XMLElement {
+    /// How the keys of a listing are read: percent-encoded where it says so, in answer to `encoding-type` (Amazon S3 API
+    /// Reference, "ListObjectsV2").
+    var keyDecoding: (String) -> String {
+        guard value("EncodingType") == "url" else { return { $0 } }
+        return { String(decoding: Text.percentDecoded($0.utf8, plusIsSpace: true), as: UTF8.self) }
     }
 }

@@ -158,10 +158,7 @@ extension S3Client {
     static func uploads(
         in result: XMLElement, bucket: String, after marker: S3UploadMarker?
     ) -> AttemptOutcome<S3Page<S3Upload, S3UploadMarker>> {
-        let isEncoded = result.value("EncodingType") == "url"
-        let decoded: (String) -> String = { text in
-            isEncoded ? String(decoding: Text.percentDecoded(text.utf8, plusIsSpace: true), as: UTF8.self) : text
-        }
+        let decoded = result.keyDecoding
         var uploads: [S3Upload] = []
         for upload in result.all("Upload") {
             guard let key = upload.value("Key"), let uploadID = upload.value("UploadId") else {

@@ -86,12 +86,7 @@ public final class LineWriter: Sendable {
     }
 
     /// Takes the footer away if that can be done without waiting: for a process that ends whatever others are doing.
-    package func removeFooterAtOnce() {
-        _ = state.withLockIfAvailable { state in
-            if let footer = state.footer, isWritable(withinMilliseconds: 0) { _ = writeAll(footer.erasure()) }
-            state.footer = nil
-        }
-    }
+    package func removeFooterAtOnce() { withoutFooter {} }
 
     /// Takes the footer away, and lets nobody write until the body has ended: what it does leaves the terminal to somebody
     /// else for a time. Where that cannot be done without waiting, the body is called all the same.
